@@ -1,0 +1,1 @@
+"""Rules, the alarm state machine, escalation, and the channels to people."""

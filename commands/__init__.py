@@ -1,0 +1,1 @@
+"""The khaen command line, a thin face over the other rooms."""

@@ -1,0 +1,1 @@
+"""The care centre's web console and its HTTP API."""

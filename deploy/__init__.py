@@ -1,0 +1,1 @@
+"""From the site file to what runs: gateways, network server, certificates, processes."""

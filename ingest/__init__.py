@@ -1,0 +1,1 @@
+"""MQTT in, ledger out: sources, sessions, pipeline, receipts, projections."""

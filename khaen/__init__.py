@@ -1,0 +1,1 @@
+"""The words that every room of Khaen shares."""

@@ -1,0 +1,1 @@
+"""A site without hardware: radio, devices, people, faults, a stand-in network server."""

@@ -1,0 +1,1 @@
+"""The ledger and the series: what was heard, and what became of it."""
