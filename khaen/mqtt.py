@@ -1,0 +1,385 @@
+"""One MQTT client for every room: manual acknowledgement, reconnection, nothing kept in between.
+
+Each connection is a client of its own, with its own connection epoch, so that an acknowledgement
+that comes after a reconnect cannot acknowledge another message, and so that nothing handed to a
+dead connection is sent again behind the caller's back. Callbacks run in the network thread; a
+callback that blocks holds the reader, and so the broker, back.
+"""
+
+from __future__ import annotations
+
+import enum
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import BaseModel, ConfigDict, Field
+
+from khaen import log
+from khaen.backoff import Backoff
+from khaen.errors import SettingsError
+
+_log = log.logger()
+_STABLE_SECONDS = 30.0
+_REFUSED_VERSION = frozenset({"Unsupported protocol version"})
+
+
+class Version(enum.StrEnum):
+    """MQTT version; `auto` tries 5 and falls back to 3.1.1 when the broker refuses it."""
+
+    V5 = "5"
+    V311 = "3.1.1"
+    AUTO = "auto"
+
+
+class MqttSettings(BaseModel):
+    """How to reach a broker. Secrets are files; `username` may be empty for an open broker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    version: Version = Version.AUTO
+    keepalive: int = Field(default=60, ge=5, le=3600)
+    """Seconds."""
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    """Turns TLS on and names whom to trust."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def password(self) -> str | None:
+        """The password, read afresh. Raises SettingsError naming the file."""
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Will:
+    """What the broker says when the client is gone."""
+
+    topic: str
+    payload: bytes
+    retain: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """An incoming message, to be acknowledged by `Client.ack` (QoS 1)."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    connection: int
+    mid: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Handlers:
+    """What a program does when things happen; all run in the network thread and may not raise."""
+
+    message: Callable[[Message], None] = lambda _message: None
+    connected: Callable[[], None] = lambda: None
+    """Connected and all subscriptions granted."""
+    disconnected: Callable[[str], None] = lambda _reason: None
+    published: Callable[[int, int, bool], None] = lambda _connection, _mid, _taken: None
+    """The broker answered a QoS 1 publication: (connection, mid, whether it took it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Who the client is to the broker and what it wants.
+
+    `expiry` seconds > 0 keeps the session at the broker (fixed `client_id` needed); 0 is a clean
+    start. `window` bounds both directions. `user_timeout` in milliseconds bounds how long the
+    kernel may hold unacknowledged bytes (TCP_USER_TIMEOUT).
+    """
+
+    client_id: str
+    subscriptions: tuple[str, ...] = ()
+    expiry: int = 0
+    window: int = 64
+    user_timeout: int | None = None
+    will: Will | None = None
+
+
+@dataclass(slots=True)
+class _Connection:
+    number: int
+    client: paho.Client
+    over: threading.Event = field(default_factory=threading.Event)
+    granted: bool = False
+    reason: str = "not connected"
+    refused: str = ""
+
+
+class Client:
+    """A connection to a broker that is made again whenever it is lost."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        session: Session,
+        handlers: Handlers,
+        *,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._settings, self._session, self._handlers = settings, session, handlers
+        self._version = Version.V5 if settings.version is Version.AUTO else settings.version
+        self._backoff = backoff or Backoff()
+        self._stop = threading.Event()
+        self._hold = threading.Event()
+        self._hold.set()
+        self._current: _Connection | None = None
+        self._count = 0
+        self._thread = threading.Thread(target=self._run, name=f"mqtt {session.client_id}")
+
+    # -- life ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin connecting; returns at once."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Disconnect and end; a graceful DISCONNECT leaves no last will. Waits `timeout` s."""
+        self._stop.set()
+        self._hold.set()
+        connection = self._current
+        if connection is not None:
+            connection.client.disconnect()
+        self._thread.join(timeout)
+
+    def drop(self, *, hold: bool = False) -> None:
+        """Close the connection on purpose; with `hold`, stay away until `resume`."""
+        if hold:
+            self._hold.clear()
+        connection = self._current
+        sock = connection.client.socket() if connection is not None else None
+        if isinstance(sock, socket.socket):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                _log.debug("mqtt_socket_was_closed", client_id=self._session.client_id)
+
+    def resume(self) -> None:
+        """Connect again after `drop(hold=True)`."""
+        self._hold.set()
+
+    # -- facts --------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker granted the connection and every subscription."""
+        connection = self._current
+        return connection is not None and connection.granted and not connection.over.is_set()
+
+    @property
+    def connection(self) -> int:
+        """The number of the present (or last) connection, from 1."""
+        return self._count
+
+    @property
+    def version(self) -> Version:
+        """The version spoken: `5` or `3.1.1`."""
+        return self._version
+
+    # -- work ---------------------------------------------------------------
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry: float | None = None,
+    ) -> tuple[int, int] | None:
+        """Hand a message to the present connection: its (connection, mid), or None if there is
+        none. `expiry` (s, MQTT 5 only) lets the broker drop it when it comes too late.
+        """
+        connection = self._current
+        if connection is None or not connection.granted or connection.over.is_set():
+            return None
+        properties = None
+        if expiry is not None and self._version is Version.V5:
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.MessageExpiryInterval = max(1, round(expiry))
+        info = connection.client.publish(topic, payload, qos, retain, properties)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return None
+        return connection.number, info.mid
+
+    def ack(self, message: Message) -> bool:
+        """Acknowledge; False when its connection is gone (the broker will send it again)."""
+        connection = self._current
+        if connection is None or connection.number != message.connection or message.qos == 0:
+            return False
+        if connection.over.is_set():
+            return False
+        return connection.client.ack(message.mid, message.qos) == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    # -- the network thread -------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._hold.wait()
+            if self._stop.is_set():
+                return
+            self._connect_once()
+            if not self._stop.is_set():
+                self._stop.wait(self._backoff.next())
+
+    def _connect_once(self) -> None:
+        self._count += 1
+        connection = _Connection(self._count, self._make(self._count))
+        self._wire(connection)
+        self._current = connection
+        stable = threading.Timer(_STABLE_SECONDS, self._backoff.reset)
+        stable.daemon = True
+        try:
+            connection.client.connect(
+                self._settings.host,
+                self._settings.port,
+                keepalive=self._settings.keepalive,
+                **self._session_arguments(),
+            )
+            connection.client.loop_start()
+            stable.start()
+            connection.over.wait()
+        except (OSError, ValueError) as error:
+            connection.reason = f"{type(error).__name__}: {error}"
+            connection.over.set()
+        finally:
+            stable.cancel()
+            connection.client.loop_stop()
+            self._current = None
+        self._fall_back(connection)
+        self._handlers.disconnected(connection.reason)
+
+    def _fall_back(self, connection: _Connection) -> None:
+        if connection.refused in _REFUSED_VERSION and self._settings.version is Version.AUTO:
+            _log.info("mqtt_version_lowered", client_id=self._session.client_id, to="3.1.1")
+            self._version = Version.V311
+            self._backoff.reset()
+
+    def _make(self, number: int) -> paho.Client:
+        protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._session.client_id,
+            clean_session=None if protocol == paho.MQTTv5 else self._session.expiry == 0,
+            userdata=number,
+            protocol=protocol,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.max_inflight_messages_set(self._session.window)
+        client.max_queued_messages_set(self._session.window)
+        if self._settings.username:
+            client.username_pw_set(self._settings.username, self._settings.password())
+        if self._settings.ca_file is not None:
+            client.tls_set_context(self._tls())
+        if (will := self._session.will) is not None:
+            client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+        return client
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self._settings.ca_file))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self._settings.cert_file is not None:
+            context.load_cert_chain(self._settings.cert_file, self._settings.key_file)
+        return context
+
+    def _session_arguments(self) -> dict[str, Any]:
+        if self._version is not Version.V5:
+            return {}
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = self._session.expiry
+        properties.ReceiveMaximum = self._session.window
+        return {"clean_start": self._session.expiry == 0, "properties": properties}
+
+    def _wire(self, connection: _Connection) -> None:
+        client = connection.client
+        wanted = len(self._session.subscriptions)
+
+        def on_socket_open(_c: Any, _u: Any, sock: Any) -> None:
+            if self._session.user_timeout is not None:
+                sock.setsockopt(
+                    socket.IPPROTO_TCP,
+                    socket.TCP_USER_TIMEOUT,
+                    self._session.user_timeout,
+                )
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def on_connect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
+            if code.is_failure:
+                connection.refused = str(code)
+                connection.reason = f"refused: {code}"
+            elif wanted:
+                client.subscribe([(topic, 1) for topic in self._session.subscriptions])
+            else:
+                self._granted(connection)
+
+        def on_subscribe(_c: Any, _u: Any, _m: Any, codes: list[ReasonCode], _p: Any) -> None:
+            failed = [code for code in codes if code.is_failure]
+            if failed:
+                connection.reason = f"subscription refused: {failed[0]}"
+                client.disconnect()
+            else:
+                self._granted(connection)
+
+        def on_disconnect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
+            if not connection.refused and "refused" not in connection.reason:
+                connection.reason = str(code)
+            connection.over.set()
+
+        def on_message(_c: Any, _u: Any, message: paho.MQTTMessage) -> None:
+            self._handlers.message(
+                Message(
+                    topic=message.topic,
+                    payload=bytes(message.payload),
+                    qos=message.qos,
+                    retain=message.retain,
+                    connection=connection.number,
+                    mid=message.mid,
+                )
+            )
+
+        def on_publish(_c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
+            self._handlers.published(connection.number, mid, not code.is_failure)
+
+        client.on_socket_open = on_socket_open
+        client.on_connect = on_connect
+        client.on_subscribe = on_subscribe
+        client.on_disconnect = on_disconnect
+        client.on_message = on_message
+        client.on_publish = on_publish
+
+    def _granted(self, connection: _Connection) -> None:
+        connection.granted = True
+        connection.reason = "connected"
+        _log.info(
+            "mqtt_connected",
+            client_id=self._session.client_id,
+            host=self._settings.host,
+            port=self._settings.port,
+            version=self._version.value,
+        )
+        self._handlers.connected()

@@ -1,0 +1,87 @@
+"""Commit receipts: what of a gateway's numbers is settled, ingest to agent (docs/wire.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from khaen.errors import WireError
+from khaen.ids import Epoch
+
+MAX_GAPS = 64
+
+
+class EpochReceipt(BaseModel):
+    """Of one epoch: settled is all up to `watermark`, and up to `upto` all outside `missing`.
+
+    `missing` is a list of closed ranges, ascending, all above `watermark`; nothing is said of
+    numbers above `upto`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    epoch: Epoch
+    watermark: int = Field(ge=0)
+    upto: int = Field(ge=0)
+    missing: tuple[tuple[int, int], ...] = Field(default=(), max_length=MAX_GAPS)
+    conflict: bool = False
+
+    def settles(self, seq: int) -> bool:
+        """Whether the number is committed or gone for good."""
+        if seq <= self.watermark:
+            return True
+        return seq <= self.upto and not any(a <= seq <= b for a, b in self.missing)
+
+
+class Receipt(BaseModel):
+    """All epochs of one gateway that ingest still keeps open.
+
+    `ledger` is made with the database and anew after a restore; `since` is when this connection
+    of ingest began.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    v: int = 1
+    site: str
+    ledger: str
+    since: datetime
+    at: datetime
+    epochs: tuple[EpochReceipt, ...]
+
+
+def parse(payload: bytes) -> Receipt:
+    """Parse a receipt. Raises WireError `bad_receipt` or `newer_version`."""
+    try:
+        receipt = Receipt.model_validate_json(payload)
+    except ValidationError as error:
+        raise WireError("bad_receipt", str(error.errors(include_url=False)[0])[:200]) from error
+    if receipt.v != 1:
+        raise WireError("newer_version", f"receipt v {receipt.v}")
+    return receipt
+
+
+def cover(epoch: Epoch, watermark: int, above: Iterable[int], *, conflict: bool) -> EpochReceipt:
+    """The receipt of an epoch with all settled up to `watermark` and those `above` it.
+
+    `above` is ascending, each > `watermark`. `upto` ends before what follows the 64th gap.
+    """
+    missing: list[tuple[int, int]] = []
+    upto = watermark
+    for seq in above:
+        if seq > upto + 1:
+            if len(missing) == MAX_GAPS:
+                break
+            missing.append((upto + 1, seq - 1))
+        upto = seq
+    if not missing:
+        watermark = upto
+    return EpochReceipt(
+        epoch=epoch,
+        watermark=watermark,
+        upto=upto,
+        missing=tuple(missing),
+        conflict=conflict,
+    )

@@ -1,0 +1,59 @@
+"""How a gateway agent is: the retained status document (docs/wire.md)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from khaen.clock import Rung
+from khaen.errors import WireError
+from khaen.ids import Epoch
+
+
+class DiskStatus(BaseModel):
+    """The outbox's file system and the outbox's own share of it, in bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    free: int
+    used: int
+    quota: int
+
+
+class GatewayStatus(BaseModel):
+    """What an agent says of itself every 30 s, at each connect and after a drain.
+
+    `backlog` counts records without receipt, `held` all records on disk. `temperature` in °C.
+    `waiting` lists, as closed ranges, the numbers of `epoch` that are held and unsettled
+    (at most 64; the last one then stands for all that follow).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: int = 1
+    at: datetime
+    version: str
+    configuration: str
+    """Hash of the effective configuration."""
+    epoch: Epoch
+    last_seq: int = Field(ge=0)
+    backlog: int = Field(ge=0)
+    held: int = Field(ge=0)
+    waiting: tuple[tuple[int, int], ...] = ()
+    disk: DiskStatus
+    volatile: bool = False
+    temperature: float | None = None
+    clock: Rung
+    last_frame: datetime | None = None
+    last_receipt: datetime | None = None
+    broker: str
+    """`connected since …` or why not, as it truly is."""
+
+
+def parse(payload: bytes) -> GatewayStatus:
+    """Parse a status. Raises WireError `bad_status`."""
+    try:
+        return GatewayStatus.model_validate_json(payload)
+    except ValidationError as error:
+        raise WireError("bad_status", str(error.errors(include_url=False)[0])[:200]) from error
