@@ -1,0 +1,1 @@
+"""What tests share: real servers, free ports, and the watch over what a test leaves behind."""
