@@ -47,7 +47,7 @@ LEAVING = {
         """,
         "*asyncio tasks left behind: forgotten*",
     ),
-    "a task of asyncio.run": (
+    "a task of a loop of its own": (
         """
         import asyncio
         async def leave():
