@@ -117,7 +117,7 @@ def stamp(frame: gw.UplinkFrame, facts: Stamp) -> bytes:
     for key, value in values.items():
         if value is not None:
             metadata[f"khaen_{key}"] = value
-    return frame.SerializeToString()
+    return bytes(frame.SerializeToString())
 
 
 def parse(gateway: GatewayEui, payload: bytes) -> Heard:
