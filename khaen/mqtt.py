@@ -219,7 +219,7 @@ class Client:
             return None
         properties = None
         if expiry is not None and self._version is Version.V5:
-            properties = Properties(PacketTypes.PUBLISH)
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = max(1, round(expiry))
         info = connection.client.publish(topic, payload, qos, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -310,7 +310,7 @@ class Client:
     def _session_arguments(self) -> dict[str, Any]:
         if self._version is not Version.V5:
             return {}
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._session.expiry
         properties.ReceiveMaximum = self._session.window
         return {"clean_start": self._session.expiry == 0, "properties": properties}

@@ -37,34 +37,8 @@ class Quantity:
         return Quality.GOOD if self.low <= value <= self.high else Quality.SUSPECT
 
 
-def _vital(
-    id: str,
-    unit: str,
-    symbol: str,
-    precision: int,
-    low: float,
-    high: float,
-    th: str,
-    en: str,
-    reference: str,
-) -> Quantity:
-    return Quantity(
-        id=id,
-        domain="vitals",
-        unit=unit,
-        symbol=symbol,
-        precision=precision,
-        low=low,
-        high=high,
-        th=th,
-        en=en,
-        reference=reference,
-        personal=True,
-    )
-
-
-def _city(
-    id: str,
+def _of(
+    name: str,
     domain: str,
     unit: str,
     symbol: str,
@@ -76,7 +50,7 @@ def _city(
     reference: str,
 ) -> Quantity:
     return Quantity(
-        id=id,
+        id=name,
         domain=domain,
         unit=unit,
         symbol=symbol,
@@ -86,49 +60,56 @@ def _city(
         th=th,
         en=en,
         reference=reference,
+        personal=domain == "vitals",
     )
 
 
 # fmt: off
 _ALL = (
-    _vital("heart_rate", "/min", "bpm", 0, 20, 300, "ชีพจร", "Heart rate", "LOINC 8867-4"),
-    _vital("spo2", "%", "%", 0, 50, 100, "ออกซิเจนในเลือด", "Blood oxygen", "LOINC 59408-5"),
-    _vital("skin_temperature", "Cel", "°C", 1, 10, 45, "อุณหภูมิผิวหนัง", "Skin temperature",
-           "IPSO 3303"),
-    _vital("steps", "1", "", 0, 0, 200_000, "จำนวนก้าว", "Steps", "LOINC 55423-8"),
-    _vital("worn", "1", "", 0, 0, 1, "สวมอยู่", "Worn", "IPSO 3302"),
-    _vital("motion", "1", "", 0, 0, 1, "เคลื่อนไหว", "Motion", "TTN action.motion.detected"),
-    _city("battery_level", "device", "%", "%", 0, 0, 100, "แบตเตอรี่", "Battery", "OMA 3411"),
-    _city("battery_voltage", "device", "V", "V", 2, 0, 60, "แรงดันแบตเตอรี่", "Battery voltage",
-          "TTN battery"),
-    _city("air_temperature", "air", "Cel", "°C", 1, -40, 85, "อุณหภูมิอากาศ", "Air temperature",
-          "TTN air.temperature"),
-    _city("relative_humidity", "air", "%", "%", 0, 0, 100, "ความชื้นสัมพัทธ์", "Relative humidity",
-          "TTN air.relativeHumidity"),
-    _city("pressure", "air", "hPa", "hPa", 1, 300, 1100, "ความกดอากาศ", "Air pressure",
-          "TTN air.pressure"),
-    _city("pm2_5", "air", "ug/m3", "µg/m³", 1, 0, 2000, "ฝุ่น PM2.5", "PM2.5",
-          "FIWARE AirQualityObserved"),
-    _city("pm10", "air", "ug/m3", "µg/m³", 1, 0, 2000, "ฝุ่น PM10", "PM10",
-          "FIWARE AirQualityObserved"),
-    _city("water_level", "water", "m", "m", 2, -10, 100, "ระดับน้ำ", "Water level",
-          "FIWARE FloodMonitoring"),
-    _city("rain_cumulative", "weather", "mm", "mm", 1, 0, 100_000, "ฝนสะสม", "Cumulative rain",
-          "TTN rain.cumulative"),
-    _city("wind_speed", "weather", "m/s", "m/s", 1, 0, 100, "ความเร็วลม", "Wind speed",
-          "TTN wind.speed"),
-    _city("fill_level", "waste", "%", "%", 0, 0, 100, "ปริมาณขยะ", "Fill level", "OMA 3435"),
-    _city("energy_import", "energy", "Wh", "Wh", 0, 0, 1e12, "พลังงานที่ใช้", "Energy imported",
-          "IPSO 3331"),
-    _city("power_active", "energy", "W", "W", 0, -1e7, 1e7, "กำลังไฟฟ้า", "Active power",
-          "IPSO 3328"),
-    _city("light_on", "light", "1", "", 0, 0, 1, "ไฟติด", "Light on", "FIWARE Streetlight"),
+    _of("heart_rate", "vitals", "/min", "bpm", 0, 20, 300, "ชีพจร", "Heart rate", "LOINC 8867-4"),
+        _of("spo2", "vitals", "%", "%", 0, 50, 100, "ออกซิเจนในเลือด", "Blood oxygen",
+        "LOINC 59408-5"), _of( "skin_temperature", "vitals", "Cel", "°C", 1, 10, 45,
+        "อุณหภูมิผิวหนัง", "Skin temperature", "IPSO 3303", ), _of("steps", "vitals", "1", "", 0,
+        0, 200_000, "จำนวนก้าว", "Steps", "LOINC 55423-8"), _of("worn", "vitals", "1", "", 0, 0,
+        1, "สวมอยู่", "Worn", "IPSO 3302"), _of("motion", "vitals", "1", "", 0, 0, 1,
+        "เคลื่อนไหว", "Motion", "TTN action.motion.detected"), _of( "activity", "vitals", "%",
+        "%", 0, 0, 100, "ช่วงที่เคลื่อนไหว", "Time in movement", "own: share of the interval", ),
+        _of( "still_time", "vitals", "min", "min", 0, 0, 100_000, "อยู่นิ่งนาน", "Still for",
+        "own: minutes since the last movement", ), _of( "signal_quality", "vitals", "%", "%", 0,
+        0, 100, "คุณภาพสัญญาณชีพ", "Signal quality", "own: share of usable samples", ),
+        _of("battery_level", "device", "%", "%", 0, 0, 100, "แบตเตอรี่", "Battery", "OMA 3411"),
+        _of( "battery_voltage", "device", "V", "V", 2, 0, 60, "แรงดันแบตเตอรี่",
+        "Battery voltage", "TTN battery", ), _of("charging", "device", "1", "", 0, 0, 1,
+        "กำลังชาร์จ", "Charging", "OMA 3/0/20"), _of("tilt", "device", "1", "", 0, 0, 1, "เอียง",
+        "Tilted", "FIWARE WasteContainer"), _of( "air_temperature", "air", "Cel", "°C", 1, -40,
+        85, "อุณหภูมิอากาศ", "Air temperature", "TTN air.temperature", ),
+        _of( "relative_humidity", "air", "%", "%", 0, 0, 100, "ความชื้นสัมพัทธ์",
+        "Relative humidity", "TTN air.relativeHumidity", ), _of( "pressure", "air", "hPa", "hPa",
+        1, 300, 1100, "ความกดอากาศ", "Air pressure", "TTN air.pressure", ), _of("pm1_0", "air",
+        "ug/m3", "µg/m³", 1, 0, 2000, "ฝุ่น PM1", "PM1", "FIWARE AirQualityObserved"),
+        _of( "pm2_5", "air", "ug/m3", "µg/m³", 1, 0, 2000, "ฝุ่น PM2.5", "PM2.5",
+        "FIWARE AirQualityObserved", ), _of( "pm10", "air", "ug/m3", "µg/m³", 1, 0, 2000,
+        "ฝุ่น PM10", "PM10", "FIWARE AirQualityObserved" ), _of( "water_level", "water", "m", "m",
+        2, -10, 100, "ระดับน้ำ", "Water level", "FIWARE FloodMonitoring", ),
+        _of( "rain_cumulative", "weather", "mm", "mm", 1, 0, 100_000, "ฝนสะสม", "Cumulative rain",
+        "TTN rain.cumulative", ), _of( "wind_speed", "weather", "m/s", "m/s", 1, 0, 100,
+        "ความเร็วลม", "Wind speed", "TTN wind.speed", ), _of( "wind_direction", "weather", "deg",
+        "°", 0, 0, 360, "ทิศทางลม", "Wind direction", "TTN wind.direction", ), _of( "distance",
+        "level", "m", "m", 2, 0, 100, "ระยะถึงพื้นผิว", "Distance to the surface", "IPSO 3330", ),
+        _of("fill_level", "waste", "%", "%", 0, 0, 100, "ปริมาณขยะ", "Fill level", "OMA 3435"),
+        _of( "energy_import", "energy", "Wh", "Wh", 0, 0, 1e12, "พลังงานที่ใช้",
+        "Energy imported", "IPSO 3331", ), _of("power_active", "energy", "W", "W", 0, -1e7, 1e7,
+        "กำลังไฟฟ้า", "Active power", "IPSO 3328"), _of("voltage", "energy", "V", "V", 1, 0, 1000,
+        "แรงดันไฟฟ้า", "Voltage", "IPSO 3316"), _of("current", "energy", "A", "A", 2, -1000, 1000,
+        "กระแสไฟฟ้า", "Current", "IPSO 3317"), _of("power_factor", "energy", "1", "", 2, -1, 1,
+        "ตัวประกอบกำลัง", "Power factor", "IPSO 3329"), _of("light_on", "light", "1", "", 0, 0, 1,
+        "ไฟติด", "Light on", "FIWARE Streetlight"),
 )
 # fmt: on
 
 QUANTITIES: dict[str, Quantity] = {quantity.id: quantity for quantity in _ALL}
 
 
-def quantity(id: str) -> Quantity:
+def quantity(name: str) -> Quantity:
     """The catalogue's entry. Raises KeyError for an id that is not in it."""
-    return QUANTITIES[id]
+    return QUANTITIES[name]

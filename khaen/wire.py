@@ -237,6 +237,7 @@ def _gateway_time(frame: gw.UplinkFrame) -> datetime | None:
     if not frame.rx_info.HasField("gw_time"):
         return None
     try:
-        return frame.rx_info.gw_time.ToDatetime(tzinfo=UTC)
+        at: datetime = frame.rx_info.gw_time.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    return at
