@@ -141,7 +141,7 @@ NOTHING_LEFT = """
         subprocess.run(["true"], check=True)
 
     async def test_tasks_and_sockets(served):
-        reader, writer = await asyncio.open_connection("localhost", served)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served)
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(int))
         assert await reader.read() == b""
