@@ -1,0 +1,46 @@
+"""Milesight WS101, the smart button: a long press is a call for help.
+
+Source: https://github.com/Milesight-IoT/SensorDecoders, ws-series/ws101/README.md. It has no
+count of presses and does not repeat: its maker's decoder puts a random number where one would be.
+"""
+
+from __future__ import annotations
+
+from decoders import milesight
+from decoders.family import Decoder
+from decoders.milesight import Channel
+from khaen.reading import Decoded, Event, EventKind
+
+LONG_PRESS = 2
+
+
+def _press(data: bytes) -> tuple[Event, ...]:
+    """1 is a short, 2 a long, 3 a double press."""
+    kind = EventKind.SOS if data[0] == LONG_PRESS else EventKind.BUTTON
+    return (Event(kind=kind, detail={"code": float(data[0])}),)
+
+
+TABLE: milesight.ChannelTable = {
+    **milesight.answers({0x03: 2, 0x10: 1, 0x28: 1, 0x2F: 1, 0x3E: 1, 0x74: 1}),
+    **milesight.ATTRIBUTES,
+    **milesight.BATTERY,
+    (0xFF, 0x2E): Channel(length=1, events=_press),
+}
+
+
+def decode(f_port: int, payload: bytes) -> Decoded:
+    """Read on whatever port: an engineer can change it, and a call must not depend on it."""
+    del f_port
+    return milesight.read(TABLE, payload, urgent=bytes((0xFF, 0x2E, LONG_PRESS)))
+
+
+DECODER = Decoder(
+    id="milesight_ws101",
+    version=1,
+    maker="Milesight",
+    model="WS101",
+    sos_capable=True,
+    priority_f_ports=frozenset({milesight.F_PORT}),
+    quantities=milesight.quantities(TABLE),
+    decode=decode,
+)
