@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.broker import mosquitto
 from tests.support.leaks import forbid_abandoned_tasks, nothing_left_behind
@@ -17,6 +18,11 @@ __all__ = [
     "nothing_left_behind",
     "only_loopback",
 ]
+
+
+# A busy machine is slow for other reasons than the code under test.
+settings.register_profile("khaen", deadline=None)
+settings.load_profile("khaen")
 
 
 def pytest_configure() -> None:
