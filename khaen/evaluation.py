@@ -73,7 +73,7 @@ class AlarmChange:
     actor: str = "system"
     notify: bool = False
     uplink_id: UplinkId | None = None
-    detail: Json = EMPTY
+    detail: Json = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
