@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
 from khaen.clock import Clock, SystemClock, to_micros
@@ -29,6 +29,21 @@ from store.journal import Entry, append
 _POLL_SECONDS = 0.005
 _LOOK_SECONDS = 1.0
 _BUSY_MS = 10_000
+# Primary result codes (https://www.sqlite.org/rescode.html) that say: not now, or not here.
+_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
 
 
 class Transaction:
@@ -89,22 +104,26 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        turn, write = self._lock_files()
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        try:
-            fcntl.flock(write, fcntl.LOCK_EX)
-        finally:
-            fcntl.flock(turn, fcntl.LOCK_UN)
+        write = self._take_turn()
         try:
             yield
         finally:
             fcntl.flock(write, fcntl.LOCK_UN)
 
-    def _lock_files(self) -> tuple[int, int]:
-        held: _LockFiles | None = getattr(self._locks, "held", None)
-        if held is None:
-            held = self._locks.held = _LockFiles(self.path)
-        return held.turn, held.write
+    def _take_turn(self) -> int:
+        """Wait for this thread's turn to write; the descriptor to unlock afterwards."""
+        try:
+            held: _LockFiles | None = getattr(self._locks, "held", None)
+            if held is None:
+                held = self._locks.held = _LockFiles(self.path)
+            fcntl.flock(held.turn, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(held.write, fcntl.LOCK_EX)
+            finally:
+                fcntl.flock(held.turn, fcntl.LOCK_UN)
+        except OSError as error:
+            raise StoreUnavailable(f"{error.strerror}: {self.path}") from error
+        return held.write
 
     def wait(self, position: int, timeout: float) -> bool:
         """Wait until the journal has a row after `position`; False after `timeout` seconds.
@@ -121,12 +140,14 @@ class _LockFiles:
     """A thread's own descriptors: locks belong to an open file, not to a thread."""
 
     def __init__(self, path: Path) -> None:
+        self.turn = self.write = -1
         self.turn = os.open(f"{path}.turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.write = os.open(f"{path}.write", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def __del__(self) -> None:
-        os.close(self.turn)
-        os.close(self.write)
+        for descriptor in (self.turn, self.write):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 class _Watch:
@@ -160,16 +181,22 @@ class _Watch:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        raise StoreUnavailable(str(error.orig)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or _is_away(error.orig):
             raise StoreUnavailable(str(error.orig)) from error
         raise
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(str(error)) from error
-    except OSError as error:
-        raise StoreUnavailable(f"{error.strerror}: {error.filename}") from error
+    except sqlite3.Error as error:
+        if _is_away(error):
+            raise StoreUnavailable(str(error)) from error
+        raise
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Whether the store itself failed, and not what was asked of it."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return (code & 0xFF) in _AWAY
 
 
 def _engine(url: str) -> Engine:
