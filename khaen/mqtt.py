@@ -30,11 +30,18 @@ from khaen.errors import SettingsError
 
 _log = log.logger()
 _STABLE_SECONDS = 30.0
-_REFUSED_VERSION = frozenset({"Unsupported protocol version"})
+_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS_AUTO = 3.0
+_WRONG_VERSION = "Unsupported protocol version"
+_CALLBACKS = (
+    "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
+)  # fmt: skip
 
 
 class Version(enum.StrEnum):
-    """MQTT version; `auto` tries 5 and falls back to 3.1.1 when the broker refuses it."""
+    """MQTT version; `auto` tries 5 first, and the other one whenever a broker that can be reached
+    refuses a version or does not answer it (old brokers wait for ever on a CONNECT of MQTT 5).
+    """
 
     V5 = "5"
     V311 = "3.1.1"
@@ -124,10 +131,19 @@ class Session:
 class _Connection:
     number: int
     client: paho.Client
+    answered: threading.Event = field(default_factory=threading.Event)
+    """CONNACK came, or the connection is over."""
     over: threading.Event = field(default_factory=threading.Event)
+    speaks: bool | None = None
+    """Whether the broker takes this version: None when it could not be reached."""
     granted: bool = False
-    reason: str = "not connected"
-    refused: str = ""
+    reason: str = ""
+    """Why it is over; the first reason is the true one."""
+
+    def end(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.over.set()
+        self.answered.set()
 
 
 class Client:
@@ -260,24 +276,31 @@ class Client:
                 keepalive=self._settings.keepalive,
                 **self._session_arguments(),
             )
+            connection.speaks = False
             connection.client.loop_start()
             stable.start()
+            self._await_answer(connection)
             connection.over.wait()
         except (OSError, ValueError) as error:
-            connection.reason = f"{type(error).__name__}: {error}"
-            connection.over.set()
+            connection.end(f"{type(error).__name__}: {error}")
         finally:
             stable.cancel()
             connection.client.loop_stop()
+            for callback in _CALLBACKS:  # they hold the client, and so its sockets
+                setattr(connection.client, callback, None)
             self._current = None
-        self._fall_back(connection)
+        self._change_version(connection)
         self._handlers.disconnected(connection.reason)
 
-    def _fall_back(self, connection: _Connection) -> None:
-        if connection.refused in _REFUSED_VERSION and self._settings.version is Version.AUTO:
-            _log.info("mqtt_version_lowered", client_id=self._session.client_id, to="3.1.1")
-            self._version = Version.V311
-            self._backoff.reset()
+    def _await_answer(self, connection: _Connection) -> None:
+        auto = self._settings.version is Version.AUTO
+        if not connection.answered.wait(_ANSWER_SECONDS_AUTO if auto else _ANSWER_SECONDS):
+            connection.end("the broker did not answer CONNECT")
+            connection.client.disconnect()
+
+    def _change_version(self, connection: _Connection) -> None:
+        if self._settings.version is Version.AUTO and connection.speaks is False:
+            self._version = Version.V311 if self._version is Version.V5 else Version.V5
 
     def _make(self, number: int) -> paho.Client:
         protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
@@ -329,8 +352,9 @@ class Client:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         def on_connect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
+            connection.speaks = code != _WRONG_VERSION
+            connection.answered.set()
             if code.is_failure:
-                connection.refused = str(code)
                 connection.reason = f"refused: {code}"
             elif wanted:
                 client.subscribe([(topic, 1) for topic in self._session.subscriptions])
@@ -346,9 +370,7 @@ class Client:
                 self._granted(connection)
 
         def on_disconnect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
-            if not connection.refused and "refused" not in connection.reason:
-                connection.reason = str(code)
-            connection.over.set()
+            connection.end(str(code))
 
         def on_message(_c: Any, _u: Any, message: paho.MQTTMessage) -> None:
             self._handlers.message(
@@ -374,7 +396,6 @@ class Client:
 
     def _granted(self, connection: _Connection) -> None:
         connection.granted = True
-        connection.reason = "connected"
         _log.info(
             "mqtt_connected",
             client_id=self._session.client_id,

@@ -1,8 +1,9 @@
 """The one envelope: protobuf `gw.UplinkFrame` with Khaen's facts in `rx_info.metadata`.
 
 See docs/wire.md. An agent stamps what it numbers, ingest parses what comes; a frame without
-`khaen_v` comes from another make of gateway and is live and unnumbered. JSON is taken as
-ChirpStack takes it: a payload that contains `gatewayId`.
+`khaen_v` comes from another make of gateway and is live and unnumbered. Other makes may send JSON:
+a payload that begins with a brace, which no UplinkFrame in protobuf does. (ChirpStack looks for
+`gatewayId` anywhere instead; a hostile device could then hide its frame by sending that text.)
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from khaen.ids import GatewayEui, parse_epoch, parse_gateway_eui
 from khaen.uplink import Kind, Number, Origin, Reception, Way
 
 VERSION = 1
-_JSON_MARK = b"gatewayId"
 _KEYS = (
     "v",
     "epoch",
@@ -145,7 +145,7 @@ def parse(gateway: GatewayEui, payload: bytes) -> Heard:
 
 def _message(payload: bytes) -> gw.UplinkFrame:
     frame = gw.UplinkFrame()
-    if _JSON_MARK in payload:
+    if payload.lstrip()[:1] == b"{":
         try:
             return json_format.Parse(payload, frame, ignore_unknown_fields=True)
         except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:

@@ -32,6 +32,8 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
             return
         if not isinstance(address[0], str):
             return  # netlink, packet, ...: numbers
+        if event == "socket.bind" and address[:2] == ("", 0):
+            return  # what a client binds to before it connects; where it connects to is watched
         stray = f"{event.removeprefix('socket.')} {address[0]}:{address[1]}"
     elif event == "socket.getaddrinfo":
         host = arguments[0]

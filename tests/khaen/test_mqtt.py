@@ -1,0 +1,204 @@
+"""The MQTT client against real brokers."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from khaen.backoff import Backoff
+from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session, Version, Will
+from tests.support.broker import Mosquitto
+
+StartMosquitto = Callable[..., Mosquitto]
+
+
+def until(condition: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+    deadline = monotonic() + timeout
+    while not condition():
+        assert monotonic() < deadline, f"did not happen: {what}"
+        sleep(0.005)
+
+
+@dataclass
+class Party:
+    """A client and all that happened to it."""
+
+    messages: list[Message] = field(default_factory=list)
+    published: list[tuple[int, int, bool]] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    client: Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def take(self, message: Message) -> None:
+        self.gate.wait(10)
+        self.messages.append(message)
+
+    def payloads(self) -> list[bytes]:
+        return [message.payload for message in self.messages]
+
+
+@contextmanager
+def connected(settings: MqttSettings, session: Session, *, wait: bool = True) -> Iterator[Party]:
+    party = Party()
+    party.client = Client(
+        settings,
+        session,
+        Handlers(
+            message=party.take,
+            disconnected=party.ends.append,
+            published=lambda *answer: party.published.append(answer),
+        ),
+        backoff=Backoff(base=0.02, cap=0.1, floor=0.01),
+    )
+    party.client.start()
+    try:
+        if wait:
+            until(lambda: party.client.connected, "connected")
+        yield party
+    finally:
+        party.gate.set()
+        party.client.stop()
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_only_what_is_acknowledged_is_done(mosquitto: StartMosquitto, version: str) -> None:
+    settings = MqttSettings(port=mosquitto().port, version=Version(version))
+    keeper = Session(client_id="keeper", subscriptions=("t/#",), expiry=3600)
+    with connected(settings, keeper) as keep, connected(settings, Session(client_id="p")) as say:
+        for i in range(3):
+            assert say.client.publish("t/x", b"%d" % i) is not None
+        until(lambda: len(keep.messages) == 3, "three messages")
+        until(lambda: len(say.published) == 3, "three answers")
+        assert all(taken for _, _, taken in say.published)
+        first, _, _ = keep.messages
+        assert keep.client.ack(first)
+    with connected(settings, keeper) as keep:
+        until(lambda: len(keep.messages) == 2, "redelivery of what was not acknowledged")
+        assert keep.payloads() == [b"1", b"2"]
+
+
+def test_an_acknowledgement_of_another_connection_is_dropped(mosquitto: StartMosquitto) -> None:
+    settings = MqttSettings(port=mosquitto().port)
+    keeper = Session(client_id="keeper", subscriptions=("t",), expiry=3600)
+    with connected(settings, keeper) as keep, connected(settings, Session(client_id="p")) as say:
+        say.client.publish("t", b"1")
+        until(lambda: len(keep.messages) == 1, "a message")
+        keep.client.drop()
+        until(lambda: len(keep.messages) == 2, "the message again")
+        old, new = keep.messages
+        assert new.connection > old.connection
+        assert not keep.client.ack(old)
+        assert keep.client.ack(new)
+
+
+def test_a_connection_held_down_stays_down_until_resumed(mosquitto: StartMosquitto) -> None:
+    settings = MqttSettings(port=mosquitto().port)
+    keeper = Session(client_id="keeper", subscriptions=("t",), expiry=3600)
+    with connected(settings, keeper) as keep, connected(settings, Session(client_id="p")) as say:
+        keep.client.drop(hold=True)
+        until(lambda: len(keep.ends) == 1, "disconnected")
+        say.client.publish("t", b"kept by the broker")
+        until(lambda: len(say.published) == 1, "the broker has it")
+        assert keep.client.connection == 1
+        keep.client.resume()
+        until(lambda: keep.payloads() == [b"kept by the broker"], "delivered after resuming")
+
+
+def test_a_blocked_reader_holds_the_broker_back_and_loses_nothing(
+    mosquitto: StartMosquitto,
+) -> None:
+    settings = MqttSettings(port=mosquitto(settings=["max_queued_messages 0"]).port)
+    keeper = Session(client_id="keeper", subscriptions=("t",), expiry=3600, window=10)
+    with connected(settings, keeper) as keep, connected(settings, Session(client_id="p")) as say:
+        keep.gate.clear()
+        for i in range(200):
+            until(lambda i=i: say.client.publish("t", b"%d" % i) is not None, "room")  # type: ignore[misc]
+        until(lambda: len(say.published) == 200, "all taken by the broker")
+        assert keep.messages == []
+        keep.gate.set()
+        for i in range(200):
+            until(lambda i=i: len(keep.messages) > i, "the next message")  # type: ignore[misc]
+            assert keep.client.ack(keep.messages[i])
+        assert keep.payloads() == [b"%d" % i for i in range(200)]
+
+
+def test_a_dead_broker_is_found_again(mosquitto: StartMosquitto) -> None:
+    broker = mosquitto()
+    settings = MqttSettings(port=broker.port)
+    with connected(settings, Session(client_id="a", subscriptions=("t",))) as party:
+        broker.kill()
+        until(lambda: not party.client.connected, "seen to be gone")
+        assert party.client.publish("t", b"nobody there") is None
+        broker.restart()
+        until(lambda: party.client.connected, "connected again")
+        party.client.publish("t", b"there")
+        until(lambda: party.payloads() == [b"there"], "subscribed again")
+
+
+def test_the_will_is_said_only_by_the_dead(mosquitto: StartMosquitto) -> None:
+    settings = MqttSettings(port=mosquitto().port)
+    will = Will(topic="state", payload=b"gone", retain=False)
+    with connected(settings, Session(client_id="w", subscriptions=("state",))) as watch:
+        with connected(settings, Session(client_id="polite", will=will)):
+            pass
+        with connected(settings, Session(client_id="cut", will=will)) as cut:
+            cut.client.drop()
+            until(lambda: watch.payloads() == [b"gone"], "exactly one will")
+
+
+def test_a_wrong_password_is_told_and_tried_again_without_hurry(
+    mosquitto: StartMosquitto, tmp_path: Path
+) -> None:
+    broker = mosquitto(users={"gateway": "right"})
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    settings = MqttSettings(port=broker.port, username="gateway", password_file=secret)
+    with connected(settings, Session(client_id="a"), wait=False) as party:
+        until(lambda: len(party.ends) >= 2, "refused twice")
+        assert "Not authorized" in party.ends[0]
+        secret.write_text("right\n")
+        until(lambda: party.client.connected, "connected once the file is right")
+
+
+def test_stopping_does_not_wait_for_a_broker_that_is_away(free_port: int) -> None:
+    with connected(MqttSettings(port=free_port), Session(client_id="a"), wait=False) as party:
+        until(lambda: len(party.ends) >= 1, "refused")
+        assert "ConnectionRefusedError" in party.ends[0]
+        began = monotonic()
+        party.client.stop()
+        assert monotonic() - began < 5
+
+
+async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1(free_port: int, tmp_path: Path) -> None:
+    from amqtt.broker import Broker
+
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{free_port}"}},
+            "plugins": {
+                "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}
+            },
+        }
+    )
+    await broker.start()
+    try:
+        session = Session(client_id="a", subscriptions=("t",))
+        await asyncio.to_thread(_speak_to_old_broker, MqttSettings(port=free_port), session)
+    finally:
+        await broker.shutdown()
+
+
+def _speak_to_old_broker(settings: MqttSettings, session: Session) -> None:
+    with connected(settings, session) as party:
+        assert party.client.version is Version.V311
+        party.client.publish("t", b"old", expiry=2.0)
+        until(lambda: party.payloads() == [b"old"], "a message")
+        assert party.client.ack(party.messages[0])
