@@ -157,6 +157,11 @@ NOTHING_LEFT = """
             to.bind(("127.0.0.1", free_udp_port))
             udp.sendto(b"frame", ("127.0.0.1", free_udp_port))
             assert to.recv(10) == b"frame"
+
+    def test_a_client_that_binds_before_it_connects():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), source_address=("", 0)).close()
+            server.accept()[0].close()
 """
 
 
@@ -188,4 +193,4 @@ def test_what_is_left_behind_fails_the_test(ground: pytest.Pytester) -> None:
 def test_what_is_cleared_away_passes(ground: pytest.Pytester) -> None:
     file = ground.makepyfile(NOTHING_LEFT)
     result = ground.runpytest_subprocess(file)
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)
