@@ -51,6 +51,8 @@ alarm = Table(
     ),
     Index("ix_alarm_organisation_raised_at", "organisation", "raised_at"),
 )
+OPEN = alarm.c.open_key.is_not(None)
+Index("ix_alarm_open", alarm.c.subject, sqlite_where=OPEN, postgresql_where=OPEN)
 
 alarm_event = Table(
     "alarm_event",
@@ -72,12 +74,15 @@ timer = Table(
     "timer",
     metadata,
     Column("seq", SERIAL, primary_key=True, autoincrement=True),
-    Column("key", Text, nullable=False, unique=True, comment="rule|subject, or plan|alarm"),
-    Column("kind", Text, nullable=False, comment="rule, escalation"),
+    Column(
+        "key", Text, nullable=False, unique=True, comment="rule|subject, plan|alarm, again|alarm"
+    ),
+    Column("kind", Text, nullable=False, comment="rule, escalation, again"),
     Column("subject", Text, nullable=False),
     Column("rule", Text, nullable=False),
     Column("alarm", LargeBinary(16)),
-    Column("step", Integer),
+    Column("step", Integer, comment="of the plan; null before its first"),
+    Column("round", Integer, comment="which time round the plan"),
     Column("due_at", BigInteger, nullable=False),
     Column("lease_until", BigInteger, comment="claimed by a program until then"),
     Column("lease_by", Text),
@@ -104,4 +109,5 @@ notification = Table(
     Column("lease_until", BigInteger),
     Column("lease_by", Text),
     Index("ix_notification_state_next_at", "state", "next_at"),
+    Index("ix_notification_alarm", "alarm"),
 )
