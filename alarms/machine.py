@@ -54,6 +54,10 @@ TRANSITIONS: Mapping[tuple[State, Action], State] = MappingProxyType(
 )
 
 
+STANDING = frozenset({State.UNACKNOWLEDGED, State.ACKNOWLEDGED})
+"""The condition holds, and nobody has put the alarm aside."""
+
+
 class AlreadyAccepted(IllegalTransition):
     """Another person has it: `by` since `at`."""
 

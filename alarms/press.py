@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from khaen.evaluation import Json
+from khaen.clock import to_micros
+from khaen.evaluation import Json, Observation
+from khaen.reading import Event
 
 SECOND = 1_000_000
 GAP_COUNTED = 600 * SECOND
@@ -49,6 +51,30 @@ def note(memory: Json, device: str, *, count: int | None, at: int, end: bool = F
     frames = tuple(sorted({*marks, (at, end)}))[-MARKS_KEPT:]
     new = not end and len(_clusters(frames)) > len(_clusters(marks))
     return Noted(memory=_with(memory, device, spans, frames), new=new)
+
+
+def hear(memory: Json, observation: Observation, event: Event, *, end: bool) -> Noted:
+    """Remember an event of an observation.
+
+    Frames whose counter may be a replay are remembered apart: they are hushed by a real press,
+    but must not hush one.
+    """
+    at, device = to_micros(observation.event_at), observation.dev_eui
+    if observation.fresh:
+        return note(memory, device, count=event.press, at=at, end=end)
+    known = knows(memory, device, count=event.press, at=at)
+    noted = note(memory, f"{device} not fresh", count=event.press, at=at, end=end)
+    return Noted(memory=noted.memory, new=noted.new and not known)
+
+
+def describe(observation: Observation, event: Event) -> Json:
+    """What an alarm's record says of the frame: which band, which press, how old."""
+    detail: dict[str, object] = {"dev_eui": observation.dev_eui, **event.detail}
+    if event.press is not None:
+        detail["press"] = event.press
+    if observation.late:
+        detail["late"] = True
+    return detail
 
 
 def knows(memory: Json, device: str, *, count: int | None, at: int) -> bool:

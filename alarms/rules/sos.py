@@ -9,8 +9,7 @@ from __future__ import annotations
 from alarms import machine, press
 from alarms.rule import Rule, Situation, Verdict, new_alarm, raised
 from khaen.alarm import Alarm, AlarmClass, Priority
-from khaen.clock import to_micros
-from khaen.evaluation import AlarmChange, Json, Observation
+from khaen.evaluation import AlarmChange, Observation
 from khaen.reading import Event, EventKind
 
 ID = "sos"
@@ -25,19 +24,20 @@ def observe(observation: Observation, situation: Situation) -> Verdict:
     for event in observation.decoded.events:
         if event.kind not in LISTENS:
             continue
-        noted = _note(observation, event, memory)
+        noted = press.hear(memory, observation, event, end=event.kind is ENDS)
         memory = noted.memory
         if noted.new:
             changes.append(_ring(observation, event, situation, alarm))
             alarm = changes[-1].alarm
         # An end that comes late may be that of an earlier press: it ends nothing.
-        if event.kind is ENDS and alarm is not None and not observation.late:
+        ends = event.kind is ENDS and not observation.late
+        if ends and alarm is not None and alarm.state in machine.STANDING:
             cleared = machine.clear(
                 alarm,
                 latching=True,
                 at=situation.now,
                 uplink_id=observation.uplink_id,
-                detail=_detail(observation, event),
+                detail=press.describe(observation, event),
             )
             if cleared is not None:
                 changes.append(cleared)
@@ -45,21 +45,10 @@ def observe(observation: Observation, situation: Situation) -> Verdict:
     return Verdict(memory=memory, changes=tuple(changes))
 
 
-def _note(observation: Observation, event: Event, memory: Json) -> press.Noted:
-    """Frames whose counter may be a replay are remembered apart: they must not hush a real one."""
-    at, count = to_micros(observation.event_at), event.press
-    end = event.kind is ENDS
-    if observation.fresh:
-        return press.note(memory, observation.dev_eui, count=count, at=at, end=end)
-    known = press.knows(memory, observation.dev_eui, count=count, at=at)
-    noted = press.note(memory, f"{observation.dev_eui} not fresh", count=count, at=at, end=end)
-    return press.Noted(memory=noted.memory, new=noted.new and not known)
-
-
 def _ring(
     observation: Observation, event: Event, situation: Situation, alarm: Alarm | None
 ) -> AlarmChange:
-    detail = _detail(observation, event)
+    detail = press.describe(observation, event)
     if alarm is not None:
         return machine.recur(
             alarm,
@@ -84,15 +73,6 @@ def _ring(
         uplink_id=observation.uplink_id,
         detail=detail,
     )
-
-
-def _detail(observation: Observation, event: Event) -> Json:
-    detail: dict[str, object] = {"dev_eui": observation.dev_eui, **event.detail}
-    if event.press is not None:
-        detail["press"] = event.press
-    if observation.late:
-        detail["late"] = True
-    return detail
 
 
 RULE = Rule(id=ID, alarm_class=AlarmClass.CARE, urgent=True, events=LISTENS, observe=observe)
