@@ -1,0 +1,117 @@
+"""The agent's connection to the broker: what the network thread says is said again in the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chirpstack_api import gw
+
+from edge.settings import EdgeSettings
+from khaen import log, priority, receipt, topics
+from khaen.clock import Clock, format_time
+from khaen.errors import WireError
+from khaen.mqtt import Client, Handlers, Message, Session, Will
+from khaen.priority import PriorityList
+from khaen.receipt import Receipt
+
+_log = log.logger()
+_USER_TIMEOUT_MS = 5000
+"""The kernel holds no bytes for longer, so that no live frame grows old in it (docs/wire.md)."""
+_STOP_S = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Listeners:
+    """What is called in the loop's thread."""
+
+    connected: Callable[[], None] = lambda: None
+    disconnected: Callable[[], None] = lambda: None
+    taken: Callable[[int, int, bool], None] = lambda _connection, _mid, _accepted: None
+    receipt: Callable[[Receipt], None] = lambda _receipt: None
+    priority: Callable[[PriorityList], None] = lambda _wanted: None
+    refused: Callable[[str], None] = lambda _reason: None
+    """A message that could not be read, by reason."""
+
+
+class Broker:
+    """Connects for ever; clean start, last will, and the retained `state/conn`."""
+
+    def __init__(self, settings: EdgeSettings, listeners: Listeners, clock: Clock) -> None:
+        self._gateway = settings.gateway_eui
+        self._listeners, self._clock = listeners, clock
+        self._conn_topic = topics.conn(settings.region, self._gateway)
+        self._receipt_topic = topics.receipt(self._gateway)
+        self._loop = asyncio.get_running_loop()
+        self.state = "not connected"
+        """`connected since …` or why not."""
+        self.client = Client(
+            settings.mqtt,
+            Session(
+                client_id=f"khaen-edge-{self._gateway}",
+                subscriptions=(self._receipt_topic, topics.PRIORITY),
+                window=settings.forward.window,
+                user_timeout=_USER_TIMEOUT_MS,
+                will=Will(topic=self._conn_topic, payload=self._conn(gw.ConnState.OFFLINE)),
+            ),
+            Handlers(
+                message=self._on_message,
+                connected=lambda: self._tell(self._connected),
+                disconnected=lambda reason: self._tell(self._disconnected, reason),
+                published=lambda *answer: self._tell(self._listeners.taken, *answer),
+            ),
+        )
+
+    def _conn(self, state: Any) -> bytes:
+        return bytes(gw.ConnState(gateway_id=self._gateway, state=state).SerializeToString())
+
+    # -- the network thread -------------------------------------------------
+
+    def _tell(self, what: Callable[..., None], *arguments: Any) -> None:
+        self._loop.call_soon_threadsafe(what, *arguments)
+
+    def _on_message(self, message: Message) -> None:
+        # Nothing is lost by acknowledging at once: both topics are retained and said again.
+        self.client.ack(message)
+        try:
+            if message.topic == self._receipt_topic:
+                self._tell(self._listeners.receipt, receipt.parse(message.payload))
+            elif message.topic == topics.PRIORITY:
+                self._tell(self._listeners.priority, priority.parse(message.payload))
+        except WireError as error:
+            self._tell(self._listeners.refused, error.reason)
+
+    # -- the loop's thread --------------------------------------------------
+
+    def _connected(self) -> None:
+        self.state = f"connected since {format_time(self._clock.now())}"
+        self.client.publish(self._conn_topic, self._conn(gw.ConnState.ONLINE), retain=True)
+        self._listeners.connected()
+
+    def _disconnected(self, reason: str) -> None:
+        self.state = f"not connected: {reason}"
+        self._listeners.disconnected()
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry: float | None = None,
+    ) -> tuple[int, int] | None:
+        """Hand a message to the present connection: its (connection, mid), or None."""
+        return self.client.publish(topic, payload, qos=qos, retain=retain, expiry=expiry)
+
+    def drop(self) -> None:
+        """Make the connection anew."""
+        self.client.drop()
+
+    async def stop(self) -> None:
+        """Say OFFLINE and leave in good order."""
+        self.client.publish(self._conn_topic, self._conn(gw.ConnState.OFFLINE), retain=True)
+        await asyncio.to_thread(self.client.stop, _STOP_S)
+        await asyncio.sleep(0)

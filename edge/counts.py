@@ -1,0 +1,36 @@
+"""What is counted, in a registry of the agent's own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Counts:
+    """All metrics of one agent, `khaen_edge_…`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.datagrams = self._counter("datagrams", "Datagrams, by type", "type")
+        self.refused = self._counter("refused", "What could not be taken, by reason", "reason")
+        self.heard = self._counter("frames_heard", "Numbered records, by kind", "kind")
+        self.sent = self._counter("frames_sent", "Messages handed to the broker, by way", "way")
+        self.taken = self._counter("frames_taken", "Messages the broker acknowledged")
+        self.receipted = self._counter("frames_receipted", "Frames settled by a receipt")
+        self.receipts = self._counter("receipts", "Receipts, by what became of them", "outcome")
+        self.connections = self._counter("connections", "Connections to the broker")
+        self.backlog = self._gauge("backlog_records", "Records without receipt")
+        self.held = self._gauge("held_records", "Records on disk")
+        self.volatile = self._gauge("volatile", "1 while the disk refuses")
+        self.connected = self._gauge("connected", "1 while the broker is connected")
+        self.stored = Histogram(
+            "khaen_edge_store_seconds",
+            "From datagram to durable",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"khaen_edge_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"khaen_edge_{name}", text, registry=self.registry)

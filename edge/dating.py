@@ -1,0 +1,105 @@
+"""When a frame was heard: the ladder of clocks, best rung first (docs/wire.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from edge.host import Host
+from edge.record import Instant, Record
+from khaen.clock import Clock, Rung, from_micros, to_micros
+
+GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
+LEAP_SECONDS = timedelta(seconds=18)
+"""GPS minus UTC since 2017-01-01 (IERS Bulletin C); no further one is announced."""
+FLOOR = datetime(2024, 1, 1, tzinfo=UTC)
+"""No frame was heard before this: clocks that say so have not been set."""
+MAX_GPS_OFFSET = timedelta(seconds=30)
+"""A satellite time further than this from a synchronised host's is not believed."""
+_CHECK_S = 1.0
+"""The kernel is asked for its clock's state once in this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Date:
+    """A record's date as it is sent; `at` is None on the rung `arrival` only."""
+
+    clock: Rung
+    at: datetime | None = None
+    until: datetime | None = None
+
+
+class Dating:
+    """Dates what is heard now, and afterwards what was heard while no clock was true."""
+
+    def __init__(self, clock: Clock, host: Host, *, trust: bool) -> None:
+        self._clock, self._host, self._trust = clock, host, trust
+        self._checked = float("-inf")
+        self._synced = trust
+        self.offsets: dict[str, int] = {}
+        """Of each boot with a true time: time of day minus boot time, in microseconds."""
+
+    @property
+    def boot_id(self) -> str:
+        """This boot."""
+        return self._host.boot_id
+
+    def synced(self) -> bool:
+        """Whether the host's clock is true."""
+        if not self._trust and self._clock.monotonic() - self._checked >= _CHECK_S:
+            self._checked = self._clock.monotonic()
+            self._synced = self._host.synchronised()
+        if self._synced and self.boot_id not in self.offsets:
+            self._learn(self._clock.now(), self._host.boot_us())
+        return self._synced
+
+    def _learn(self, at: datetime, boot_us: int) -> None:
+        self.offsets[self.boot_id] = to_micros(at) - boot_us
+
+    def hear(self, satellite: datetime | None = None) -> Instant:
+        """The instant of something heard now; `satellite` is a receiver's time of it, if any."""
+        boot_us = self._host.boot_us()
+        at, rung = None, None
+        if self.synced():
+            at, rung = self._clock.now(), Rung.SYNCED
+        if satellite is not None and self._believable(satellite):
+            at, rung = satellite, Rung.GPS
+            self.offsets.setdefault(self.boot_id, to_micros(satellite) - boot_us)
+        return Instant(boot_id=self.boot_id, boot_us=boot_us, at=at, clock=rung)
+
+    def _believable(self, satellite: datetime) -> bool:
+        if satellite < FLOOR:
+            return False
+        return not self._synced or abs(satellite - self._clock.now()) <= MAX_GPS_OFFSET
+
+    def pending(self, record: Record) -> bool:
+        """Whether the record's date may still become better than a span, if one waits."""
+        instant = record.instant
+        return (
+            instant.clock is None and instant.boot_id == self.boot_id and not self._knows(instant)
+        )
+
+    def _knows(self, instant: Instant) -> bool:
+        self.synced()
+        return instant.boot_id in self.offsets
+
+    def date(self, record: Record, *, live: bool) -> Date:
+        """The best date there is now."""
+        instant = record.instant
+        if instant.clock is not None:
+            return Date(clock=instant.clock, at=instant.at)
+        if self._knows(instant):
+            at = from_micros(instant.boot_us + self.offsets[instant.boot_id])
+            return Date(clock=Rung.BOOT, at=at)
+        if live:
+            return Date(clock=Rung.ARRIVAL)
+        at = record.after or FLOOR
+        return Date(clock=Rung.BETWEEN, at=at, until=max(at, record.before or self._clock.now()))
+
+
+def from_gps(milliseconds: int) -> datetime | None:
+    """UTC of `tmms`, milliseconds since 1980-01-06 without leap seconds; None when out of range."""
+    try:
+        return GPS_EPOCH + timedelta(milliseconds=milliseconds) - LEAP_SECONDS
+    except OverflowError:
+        return None

@@ -1,0 +1,94 @@
+"""Where sources hand over what they hear: on disk first, then to the forwarder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from chirpstack_api import gw
+
+from edge.counts import Counts
+from edge.dating import Dating
+from edge.forwarder import Forwarder
+from edge.outbox import Stored
+from edge.record import Arrival
+from edge.settings import EdgeSettings
+from edge.sorting import sort
+from edge.writer import Writer
+from khaen.clock import Clock
+from khaen.priority import PriorityList
+from khaen.uplink import Kind, Origin
+
+
+class Intake:
+    """Makes arrivals of what sources hear, and stores them."""
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        writer: Writer,
+        forwarder: Forwarder,
+        dating: Dating,
+        clock: Clock,
+        counts: Counts,
+    ) -> None:
+        self._settings, self._writer, self._forwarder = settings, writer, forwarder
+        self._dating, self._clock, self._counts = dating, clock, counts
+        self._origin = Origin.SIMULATED if settings.simulated else Origin.RADIO
+        self.wanted: PriorityList | None = None
+        """What goes first; None until a list has come."""
+        self.last_frame: datetime | None = None
+        """When the radio was heard last."""
+
+    def hear(self, frame: gw.UplinkFrame, satellite: datetime | None = None) -> Arrival:
+        """A LoRaWAN frame that was heard just now."""
+        sorted_as = sort(frame.phy_payload, self.wanted)
+        forward = self._settings.forward
+        self.last_frame = self._clock.now()
+        return Arrival(
+            kind=Kind.LORAWAN,
+            frame=frame.SerializeToString(),
+            priority=sorted_as.priority,
+            origin=self._origin,
+            instant=self._dating.hear(satellite),
+            heard=self._clock.monotonic(),
+            live_s=forward.live_join_s if sorted_as.join else forward.live_s,
+        )
+
+    def beat(self) -> Arrival:
+        """A heartbeat."""
+        rx = gw.UplinkRxInfo(gateway_id=self._settings.gateway_eui)
+        return Arrival(
+            kind=Kind.HEARTBEAT,
+            frame=gw.UplinkFrame(rx_info=rx).SerializeToString(),
+            priority=False,
+            origin=Origin.HEARTBEAT,
+            instant=self._dating.hear(),
+            heard=self._clock.monotonic(),
+            live_s=self._settings.forward.live_s,
+        )
+
+    def store(self, arrivals: Sequence[Arrival]) -> asyncio.Future[Stored]:
+        """Store arrivals; the future resolves once they are on disk and offered to the broker.
+
+        Raises StoreUnavailable when too many wait for the disk already.
+        """
+        urgent = any(arrival.priority for arrival in arrivals)
+        patience = 0.0 if urgent else self._settings.outbox.group_ms / 1000
+        future = self._writer.submit(
+            partial(self._writer.outbox.append, arrivals), patience=patience
+        )
+        future.add_done_callback(partial(self._offer, arrivals))
+        return future
+
+    def _offer(self, arrivals: Sequence[Arrival], future: asyncio.Future[Stored]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            self._counts.refused.labels(reason="not_stored").inc(len(arrivals))
+            return
+        now = self._clock.monotonic()
+        for arrival in arrivals:
+            self._counts.heard.labels(kind=arrival.kind.value).inc()
+            self._counts.stored.observe(max(0.0, now - arrival.heard))
+        self._forwarder.offer(future.result(), arrivals)

@@ -1,0 +1,111 @@
+"""Settings of the gateway agent: `edge.toml`, then the environment (`KHAEN_SECTION__KEY`)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from khaen.ids import GatewayEui, parse_gateway_eui, parse_slug
+from khaen.mqtt import MqttSettings
+from khaen.settings import Section
+
+
+class UdpSettings(Section):
+    """Where a Semtech packet forwarder finds the agent."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` where the concentrator is another machine."""
+    port: int = Field(default=1700, ge=0, le=65535)
+    """0 takes any free port, which the line `agent_started` names."""
+
+
+class OutboxSettings(Section):
+    """What was heard and is not yet known to be committed."""
+
+    path: Path = Path("/var/lib/khaen/outbox.sqlite")
+    """The SQLite file; its folder must exist and be writable."""
+    group_ms: float = Field(default=10.0, ge=0, le=1000)
+    """A frame is on disk after this many milliseconds at the latest; one with priority at once."""
+    hold_h: float = Field(default=72.0, ge=0, le=24 * 90)
+    """Receipted frames are kept for this many hours, for a ledger that comes back from a backup."""
+    queue: int = Field(default=4096, ge=16, le=100_000)
+    """Frames that may wait for the disk; what comes beyond is not acknowledged."""
+
+
+class ForwardSettings(Section):
+    """How frames leave. The figures are those of docs/wire.md."""
+
+    live_s: float = Field(default=2.0, gt=0, le=10)
+    """A frame older than this when it is handed to the socket goes to the backlog."""
+    live_join_s: float = Field(default=3.0, gt=0, le=10)
+    """The same for a join request."""
+    window: int = Field(default=64, ge=2, le=1024)
+    """Messages handed to the broker and not yet acknowledged; the backlog takes half of it."""
+    backlog_window: int = Field(default=256, ge=4, le=4096)
+    """Late frames sent and not yet receipted."""
+    backlog_rate: float = Field(default=500.0, gt=0, le=100_000)
+    """Late frames per second."""
+    resend_priority_s: float = Field(default=5.0, gt=0)
+    """A priority frame without receipt is sent again this long after its PUBACK, then doubling …"""
+    resend_priority_max_s: float = Field(default=60.0, gt=0)
+    """… up to this."""
+    resend_s: float = Field(default=30.0, gt=0)
+    """The same for other frames …"""
+    resend_max_s: float = Field(default=600.0, gt=0)
+    """… up to this."""
+    hasten_s: float = Field(default=5.0, gt=0)
+    """A gap in a receipt hastens only what the broker took at least this long ago."""
+    stuck_s: float = Field(default=20.0, gt=0)
+    """A connection whose oldest message is unacknowledged for this long is made anew."""
+    puback: bool = False
+    """The broker's acknowledgement counts as proof: for a broker without Khaen behind it only.
+    The status says so."""
+
+
+class EdgeSettings(BaseSettings):
+    """All of `edge.toml`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="KHAEN_", env_nested_delimiter="__"
+    )
+
+    gateway_eui: GatewayEui
+    """The packet forwarder's `gateway_ID`: 16 hexadecimal digits."""
+    site: str
+    """Id of the site whose receipts are obeyed; those of any other are ignored."""
+    region: str = Field(default="as923", pattern=r"[A-Za-z0-9_.-]{1,64}")
+    """ChirpStack's `topic_prefix` of the region."""
+    simulated: bool = False
+    """Everything that this agent hears is sealed as simulated."""
+    trust_clock: bool = False
+    """Take the host's clock for true without asking the kernel: for containers and servers whose
+    clock somebody else keeps."""
+    heartbeat_s: float = Field(default=60.0, gt=0, le=3600)
+    """Seconds between heartbeat records."""
+    status_s: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds between status documents."""
+    metrics_port: int = Field(default=9101, ge=0, le=65535)
+    """Prometheus and `/health`, on loopback only; 0 takes any free port."""
+    log_level: str = Field(default="INFO", pattern="DEBUG|INFO|WARNING|ERROR")
+    """How much is logged."""
+    udp: UdpSettings = UdpSettings()
+    mqtt: MqttSettings = MqttSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    forward: ForwardSettings = ForwardSettings()
+
+    @field_validator("gateway_eui", mode="before")
+    @classmethod
+    def _eui(cls, value: object) -> str:
+        return parse_gateway_eui(str(value))
+
+    @field_validator("site")
+    @classmethod
+    def _site(cls, value: str) -> str:
+        return parse_slug(value)
+
+    def fingerprint(self) -> str:
+        """A hash of the effective configuration, 16 hexadecimal digits; secrets are not in it."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:16]

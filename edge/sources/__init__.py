@@ -1,0 +1,1 @@
+"""Where the agent hears the radio: one file per kind of source."""

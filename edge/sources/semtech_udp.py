@@ -1,0 +1,152 @@
+"""Semtech's UDP protocol, version 2 (and 1, which differs upstream in nothing but its number).
+
+Semtech packet_forwarder, PROTOCOL.TXT. A PUSH_DATA is acknowledged once every frame in it that was
+heard with a good CRC is on disk; a datagram that cannot be taken costs itself only, a `rxpk` that
+cannot be taken costs itself only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from chirpstack_api import gw
+
+from edge import rxpk
+from edge.counts import Counts
+from edge.intake import Intake
+from edge.outbox import Stored
+from edge.record import Arrival
+from edge.rxpk import RxpkError
+from khaen import log
+from khaen.clock import Clock
+from khaen.errors import NotRunnable, StoreUnavailable
+from khaen.ids import GatewayEui
+
+_log = log.logger()
+PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_RESP, PULL_ACK, TX_ACK = range(6)
+_TYPES = {PUSH_DATA: "push_data", PULL_DATA: "pull_data", TX_ACK: "tx_ack"}
+_VERSIONS = frozenset({1, 2})
+_HEADER, _WITH_EUI = 4, 12
+_LOG_EVERY_S = 10.0
+
+Address = tuple[str, int]
+
+
+class SemtechUdp(asyncio.DatagramProtocol):
+    """One gateway's packet forwarder. `stats` is given what it says of itself."""
+
+    def __init__(
+        self,
+        gateway: GatewayEui,
+        intake: Intake,
+        stats: Callable[[gw.GatewayStats], None],
+        clock: Clock,
+        counts: Counts,
+    ) -> None:
+        self._gateway, self._intake, self._stats = gateway, intake, stats
+        self._clock, self._counts = clock, counts
+        self._transport: asyncio.DatagramTransport | None = None
+        self._logged: dict[str, float] = {}
+        self.pulled_from: Address | None = None
+        """Where PULL_DATA came from last: the way down."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        # Not asserted: the selector loop's own class is no asyncio.DatagramTransport in 3.11.
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def error_received(self, exc: Exception) -> None:
+        """An earlier answer could not be delivered (ICMP): the forwarder is gone for now."""
+        self._counts.refused.labels(reason="answer_undeliverable").inc()
+        _log.debug("udp_answer_failed", error=str(exc))
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Take one datagram, whatever it is."""
+        try:
+            self._take(data, addr)
+        except RxpkError as error:
+            self._refuse(error.reason, addr)
+
+    def _refuse(self, reason: str, addr: Address) -> None:
+        """Count it, and say so now and then."""
+        self._counts.refused.labels(reason=reason).inc()
+        now = self._clock.monotonic()
+        if now - self._logged.get(reason, float("-inf")) >= _LOG_EVERY_S:
+            self._logged[reason] = now
+            _log.warning("datagram_refused", reason=reason, host=addr[0])
+
+    def _take(self, data: bytes, addr: Address) -> None:
+        if len(data) < _HEADER:
+            raise RxpkError("too_short")
+        if data[0] not in _VERSIONS:
+            raise RxpkError("unknown_version")
+        kind = _TYPES.get(data[3])
+        if kind is None:
+            raise RxpkError("unknown_type")
+        if len(data) < _WITH_EUI:
+            raise RxpkError("too_short")
+        self._counts.datagrams.labels(type=kind).inc()
+        if data[4:_WITH_EUI].hex() != self._gateway:
+            raise RxpkError("other_gateway")
+        if data[3] == PUSH_DATA:
+            self._take_push(data, addr)
+        elif data[3] == PULL_DATA:
+            self.pulled_from = addr
+            self._answer(data, PULL_ACK, addr)
+
+    def _answer(self, data: bytes, kind: int, addr: Address) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(bytes((data[0], data[1], data[2], kind)), addr)
+
+    def _take_push(self, data: bytes, addr: Address) -> None:
+        document = rxpk.load(data[_WITH_EUI:])
+        entries = document.get("rxpk")
+        if entries is not None and not isinstance(entries, list):
+            raise RxpkError("rxpk_no_list")
+        stat = document.get("stat")
+        token = int.from_bytes(data[1:3], "little")  # as the gateway bridge reads it
+        arrivals: list[Arrival] = []
+        for entry in entries or []:
+            try:
+                receptions = rxpk.parse(entry, gateway=self._gateway, token=token, stat=stat)
+            except RxpkError as error:
+                self._refuse(error.reason, addr)
+            else:
+                arrivals += (self._intake.hear(r.frame, r.satellite) for r in receptions)
+        if arrivals:
+            self._store(arrivals, data, addr)
+        else:
+            self._answer(data, PUSH_ACK, addr)
+        if stat is not None:
+            self._stats(rxpk.parse_stat(stat, gateway=self._gateway))
+
+    def _store(self, arrivals: list[Arrival], data: bytes, addr: Address) -> None:
+        try:
+            future = self._intake.store(arrivals)
+        except StoreUnavailable:
+            self._refuse("outbox_busy", addr)
+        else:
+            future.add_done_callback(partial(self._acknowledge, data[:_HEADER], addr))
+
+    def _acknowledge(self, head: bytes, addr: Address, future: asyncio.Future[Stored]) -> None:
+        """What is on disk was heard; what is in memory only must not be called so."""
+        if future.cancelled() or future.exception() is not None or not future.result().durable:
+            self._counts.refused.labels(reason="not_durable").inc()
+        else:
+            self._answer(head, PUSH_ACK, addr)
+
+
+async def listen(source: SemtechUdp, host: str, port: int) -> asyncio.DatagramTransport:
+    """Open the socket. Raises NotRunnable when the address cannot be had."""
+    loop = asyncio.get_running_loop()
+    try:
+        transport, _ = await loop.create_datagram_endpoint(lambda: source, local_addr=(host, port))
+    except OSError as error:
+        raise NotRunnable(
+            f"udp {host}:{port}: {error.strerror or error};"
+            " another packet bridge may hold it, or set udp.port"
+        ) from error
+    return transport
