@@ -189,7 +189,7 @@ class Site(Part):
     def _consistent(self) -> Site:
         from khaen.site.check import problems  # the checks need these models
 
-        found = problems(self)
+        found = [p for p in problems(self.model_dump()) if not p.warning]
         if found:
             raise ValueError("; ".join(f"{p.key}: {p.text}" for p in found))
         return self
