@@ -164,6 +164,8 @@ def test_a_wrong_password_is_told_and_tried_again_without_hurry(
     with connected(settings, Session(client_id="a"), wait=False) as party:
         until(lambda: len(party.ends) >= 2, "refused twice")
         assert "Not authorized" in party.ends[0]
+        secret.unlink()
+        until(lambda: "cannot read" in party.ends[-1], "the missing file is named")
         secret.write_text("right\n")
         until(lambda: party.client.connected, "connected once the file is right")
 

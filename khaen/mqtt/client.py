@@ -1,20 +1,10 @@
-"""One MQTT client for every room: manual acknowledgement, reconnection, nothing kept in between.
-
-Each connection is a client of its own, with its own connection epoch, so that an acknowledgement
-that comes after a reconnect cannot acknowledge another message, and so that nothing handed to a
-dead connection is sent again behind the caller's back. Callbacks run in the network thread; a
-callback that blocks holds the reader, and so the broker, back.
-"""
+"""A connection to a broker that is made again whenever it is lost."""
 
 from __future__ import annotations
 
-import enum
 import socket
-import ssl
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -22,11 +12,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from pydantic import BaseModel, ConfigDict, Field
 
 from khaen import log
 from khaen.backoff import Backoff
 from khaen.errors import SettingsError
+from khaen.mqtt.session import Handlers, Message, Session
+from khaen.mqtt.settings import MqttSettings, Version
 
 _log = log.logger()
 _STABLE_SECONDS = 30.0
@@ -36,95 +27,6 @@ _WRONG_VERSION = "Unsupported protocol version"
 _CALLBACKS = (
     "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
 )  # fmt: skip
-
-
-class Version(enum.StrEnum):
-    """MQTT version; `auto` tries 5 first, and the other one whenever a broker that can be reached
-    refuses a version or does not answer it (old brokers wait for ever on a CONNECT of MQTT 5).
-    """
-
-    V5 = "5"
-    V311 = "3.1.1"
-    AUTO = "auto"
-
-
-class MqttSettings(BaseModel):
-    """How to reach a broker. Secrets are files; `username` may be empty for an open broker."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65535)
-    version: Version = Version.AUTO
-    keepalive: int = Field(default=60, ge=5, le=3600)
-    """Seconds."""
-    username: str = ""
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    """Turns TLS on and names whom to trust."""
-    cert_file: Path | None = None
-    key_file: Path | None = None
-
-    def password(self) -> str | None:
-        """The password, read afresh. Raises SettingsError naming the file."""
-        if self.password_file is None:
-            return None
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(
-                f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}"
-            ) from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Will:
-    """What the broker says when the client is gone."""
-
-    topic: str
-    payload: bytes
-    retain: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """An incoming message, to be acknowledged by `Client.ack` (QoS 1)."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    connection: int
-    mid: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Handlers:
-    """What a program does when things happen; all run in the network thread and may not raise."""
-
-    message: Callable[[Message], None] = lambda _message: None
-    connected: Callable[[], None] = lambda: None
-    """Connected and all subscriptions granted."""
-    disconnected: Callable[[str], None] = lambda _reason: None
-    published: Callable[[int, int, bool], None] = lambda _connection, _mid, _taken: None
-    """The broker answered a QoS 1 publication: (connection, mid, whether it took it)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Who the client is to the broker and what it wants.
-
-    `expiry` seconds > 0 keeps the session at the broker (fixed `client_id` needed); 0 is a clean
-    start. `window` bounds both directions. `user_timeout` in milliseconds bounds how long the
-    kernel may hold unacknowledged bytes (TCP_USER_TIMEOUT).
-    """
-
-    client_id: str
-    subscriptions: tuple[str, ...] = ()
-    expiry: int = 0
-    window: int = 64
-    user_timeout: int | None = None
-    will: Will | None = None
 
 
 @dataclass(slots=True)
@@ -258,13 +160,19 @@ class Client:
             self._hold.wait()
             if self._stop.is_set():
                 return
-            self._connect_once()
+            reason = self._connect_once()
+            if not self._stop.is_set():
+                _log.warning("mqtt_disconnected", client_id=self._session.client_id, reason=reason)
+            self._handlers.disconnected(reason)
             if not self._stop.is_set():
                 self._stop.wait(self._backoff.next())
 
-    def _connect_once(self) -> None:
+    def _connect_once(self) -> str:
         self._count += 1
-        connection = _Connection(self._count, self._make(self._count))
+        try:
+            connection = _Connection(self._count, self._make(self._count))
+        except SettingsError as error:  # a file that went away: said, and tried again
+            return str(error)
         self._wire(connection)
         self._current = connection
         stable = threading.Timer(_STABLE_SECONDS, self._backoff.reset)
@@ -290,7 +198,7 @@ class Client:
                 setattr(connection.client, callback, None)
             self._current = None
         self._change_version(connection)
-        self._handlers.disconnected(connection.reason)
+        return connection.reason
 
     def _await_answer(self, connection: _Connection) -> None:
         auto = self._settings.version is Version.AUTO
@@ -318,17 +226,10 @@ class Client:
         if self._settings.username:
             client.username_pw_set(self._settings.username, self._settings.password())
         if self._settings.ca_file is not None:
-            client.tls_set_context(self._tls())
+            client.tls_set_context(self._settings.tls())
         if (will := self._session.will) is not None:
             client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         return client
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self._settings.ca_file))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self._settings.cert_file is not None:
-            context.load_cert_chain(self._settings.cert_file, self._settings.key_file)
-        return context
 
     def _session_arguments(self) -> dict[str, Any]:
         if self._version is not Version.V5:

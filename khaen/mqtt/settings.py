@@ -1,0 +1,66 @@
+"""How to reach a broker."""
+
+from __future__ import annotations
+
+import enum
+import ssl
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from khaen.errors import SettingsError
+
+
+class Version(enum.StrEnum):
+    """MQTT version; `auto` tries 5 first, and the other one whenever a broker that can be reached
+    refuses a version or does not answer it (old brokers wait for ever on a CONNECT of MQTT 5).
+    """
+
+    V5 = "5"
+    V311 = "3.1.1"
+    AUTO = "auto"
+
+
+class MqttSettings(BaseModel):
+    """How to reach a broker. Secrets are files; `username` may be empty for an open broker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    version: Version = Version.AUTO
+    keepalive: int = Field(default=60, ge=5, le=3600)
+    """Seconds."""
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    """Turns TLS on and names whom to trust."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def password(self) -> str | None:
+        """The password, read afresh. Raises SettingsError naming the file."""
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}"
+            ) from error
+
+    def tls(self) -> ssl.SSLContext:
+        """The TLS context that `ca_file` asks for, with our certificate where there is one.
+
+        Raises SettingsError naming the files.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingsError(
+                f"mqtt: cannot use {self.ca_file}, {self.cert_file}, {self.key_file}: {error}"
+            ) from error
+        return context
