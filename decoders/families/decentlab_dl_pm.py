@@ -1,0 +1,56 @@
+"""Decentlab DL-PM: particulate matter, with the air it was measured in.
+
+Source: https://github.com/chirpstack/chirpstack-device-profiles,
+vendors/decentlab/codecs/dl-pm.js and test_decode_dl-pm.json. The counts of particles and their
+typical size, which the device sends besides, are left out.
+"""
+
+from __future__ import annotations
+
+from decoders import decentlab
+from decoders.decentlab import Sensor, Value
+from decoders.family import Decoder
+from khaen.reading import Decoded
+
+SENSORS = (
+    Sensor(
+        words=1,
+        values=(Value(quantity="battery_voltage", convert=lambda x: x[0] / 1000),),
+    ),
+    Sensor(
+        words=10,
+        values=(
+            Value(quantity="pm1_0", convert=lambda x: x[0] / 10),
+            Value(quantity="pm2_5", convert=lambda x: x[1] / 10),
+            Value(quantity="pm10", convert=lambda x: x[3] / 10),
+        ),
+    ),
+    Sensor(
+        words=2,
+        values=(
+            Value(quantity="air_temperature", convert=lambda x: 175.72 * x[0] / 65536 - 46.85),
+            Value(quantity="relative_humidity", convert=lambda x: 125 * x[1] / 65536 - 6),
+        ),
+    ),
+    Sensor(
+        words=1,
+        # The word is half the pressure in pascal.
+        values=(Value(quantity="pressure", convert=lambda x: x[0] * 2 / 100),),
+    ),
+)
+
+
+def decode(f_port: int, payload: bytes) -> Decoded:
+    """Read on whatever port; an engineer can change it."""
+    del f_port
+    return decentlab.read(SENSORS, payload)
+
+
+DECODER = Decoder(
+    id="decentlab_dl_pm",
+    version=1,
+    maker="Decentlab",
+    model="DL-PM",
+    quantities=decentlab.quantities(SENSORS),
+    decode=decode,
+)
