@@ -69,8 +69,8 @@ def evaluate(
     """What one first copy of an uplink leads to.
 
     It is late when the caller says so (dated by a span only), when it is older than the state's
-    last event, or when it comes more than 10 minutes after it was heard. What is late never moves
-    `event_at`. The state that is returned is whole; write it back as it is.
+    last event, or when it comes more than 10 minutes after it was heard. What is late, or
+    of a doubtful counter, never moves `event_at`. The state that is returned is whole; write it back as it is.
     """
     observation = replace(observation, late=is_late(observation, state, now))
     run = _Run(state, observation.subject, parameters, now)
@@ -78,7 +78,7 @@ def evaluate(
         observe = rule.observe
         if observe is not None and _concerns(rule, observation.decoded):
             run.apply(rule, partial(observe, observation))
-    if observation.late:
+    if observation.late or not observation.fresh:
         return run.outcome()
     return run.outcome(event_at=observation.event_at)
 

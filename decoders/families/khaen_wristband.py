@@ -53,12 +53,17 @@ def _byte(payload: bytes, at: int) -> int | None:
     return payload[at] if at < len(payload) else None
 
 
+def _known(payload: bytes) -> bool:
+    """Whether the frame is of this version: of another one only its count is taken."""
+    return bool(payload) and payload[0] >> 4 == VERSION
+
+
 def _beside(payload: bytes) -> tuple[Reading, ...]:
     """What a call and a fall carry beside the event: whether it is worn, and the battery."""
     readings = []
-    if payload:
+    if _known(payload):
         readings.append(Reading(quantity="worn", value=float(bool(payload[0] & WORN))))
-    battery = _byte(payload, 2)
+    battery = _byte(payload, 2) if _known(payload) else None
     if battery is not None and battery != UNKNOWN_BYTE:
         readings.append(Reading(quantity="battery_level", value=float(battery)))
     return tuple(readings)
@@ -66,12 +71,12 @@ def _beside(payload: bytes) -> tuple[Reading, ...]:
 
 def _age(payload: bytes) -> dict[str, float]:
     """Seconds since the press or the impact, 255 for more."""
-    age = _byte(payload, 3)
+    age = _byte(payload, 3) if _known(payload) else None
     return {} if age is None else {"age_s": float(age)}
 
 
 def _decode_sos(payload: bytes) -> Decoded:
-    flags = payload[0] if payload else 0
+    flags = payload[0] if _known(payload) else 0
     detail = _age(payload)
     if flags & SOS_CANCELLED:
         detail["cancelled"] = 1.0
@@ -89,7 +94,7 @@ def _decode_sos(payload: bytes) -> Decoded:
 
 
 def _decode_fall(payload: bytes) -> Decoded:
-    stage = payload[0] & STAGE if payload else IMPACT
+    stage = payload[0] & STAGE if _known(payload) else IMPACT
     detail = _age(payload)
     if stage in (STILL, MOVED):
         detail["still"] = float(stage == STILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -12,7 +13,7 @@ import pytest
 
 from alarms import engine
 from alarms.rule import Rule, Situation, Verdict, new_alarm, raised
-from khaen.alarm import AlarmClass, Change, Priority
+from khaen.alarm import AlarmClass, Change, Priority, State
 from khaen.errors import SettingsError
 from khaen.evaluation import Observation, Subject, SubjectState
 from khaen.ids import DevEui, OrganisationId, SubjectId, UplinkId
@@ -138,6 +139,30 @@ def test_what_is_late(event_at: datetime, before: datetime | None, late: bool) -
     evaluation = engine.evaluate(seen(event_at=event_at), state, {}, NOW)
     assert evaluation.changes[0].alarm.late is late
     assert evaluation.state.event_at == (before if late else event_at)
+
+
+def test_a_doubtful_counter_does_not_move_the_state() -> None:
+    evaluation = engine.evaluate(replace(seen(), fresh=False), STATE, {}, NOW)
+    assert evaluation.changes[0].alarm.reason == "press_counter_not_fresh"
+    assert evaluation.state.event_at is None
+
+
+def test_a_call_breaks_through_what_was_put_aside() -> None:
+    raised_first = engine.evaluate(seen(), STATE, {}, NOW).state
+    shelved = replace(raised_first.open["sos"], state=State.SHELVED)
+    again = Decoded(events=(Event(kind=EventKind.SOS, press=6),))
+    evaluation = engine.evaluate(seen(again), replace(raised_first, open={"sos": shelved}), {}, NOW)
+    (change,) = evaluation.changes
+    assert (change.change, change.alarm.state) == (Change.PRESSED_AGAIN, State.UNACKNOWLEDGED)
+    assert change.notify
+
+
+def test_an_end_does_not_touch_what_was_put_aside() -> None:
+    raised_first = engine.evaluate(seen(), STATE, {}, NOW).state
+    shelved = replace(raised_first.open["sos"], state=State.SHELVED)
+    end = Decoded(events=(Event(kind=EventKind.SOS_END, press=5),))
+    evaluation = engine.evaluate(seen(end), replace(raised_first, open={"sos": shelved}), {}, NOW)
+    assert (evaluation.changes, evaluation.failures) == ((), ())
 
 
 def test_wants_only_what_a_rule_listens_to() -> None:
