@@ -69,8 +69,9 @@ def evaluate(
     """What one first copy of an uplink leads to.
 
     It is late when the caller says so (dated by a span only), when it is older than the state's
-    last event, or when it comes more than 10 minutes after it was heard. What is late, or
-    of a doubtful counter, never moves `event_at`. The state that is returned is whole; write it back as it is.
+    last event, or when it comes more than 10 minutes after it was heard. What is late, or of a
+    doubtful counter, never moves `event_at`. The state that is returned is whole; write it back
+    as it is.
     """
     observation = replace(observation, late=is_late(observation, state, now))
     run = _Run(state, observation.subject, parameters, now)
