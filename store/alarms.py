@@ -147,7 +147,8 @@ def raise_technical(
 ) -> AlarmId:
     """Raise an alarm for engineers, or join the open one silently: it only counts there.
 
-    Silently unless the open one's condition had gone meanwhile: then it is back, and is told.
+    Silently unless the open one's condition had gone meanwhile: then it is back, and is told. A
+    P3 calls nobody.
     """
     row = tx.connection.execute(
         select(table).where(table.c.open_key == open_key(subject, rule))
@@ -167,14 +168,16 @@ def raise_technical(
             simulated=_is_simulated(tx.connection, organisation),
             reason=reason,
         )
-        change(tx, AlarmChange(alarm=alarm, change=Change.RAISED, at=event_at, notify=True))
+        told = priority is not Priority.P3  # which waits for somebody to look
+        change(tx, AlarmChange(alarm=alarm, change=Change.RAISED, at=event_at, notify=told))
         return alarm.id
     known = from_row(row)
     counted = replace(known, presses=known.presses + 1)
     if known.state is State.RETURNED_UNACKNOWLEDGED:
         back = replace(counted, state=State.UNACKNOWLEDGED, reason=reason)
+        told = back.priority is not Priority.P3
         change(
-            tx, AlarmChange(alarm=back, change=Change.CONDITION_RETURNED, at=event_at, notify=True)
+            tx, AlarmChange(alarm=back, change=Change.CONDITION_RETURNED, at=event_at, notify=told)
         )
     else:
         _update(tx, counted)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select, update
 
+from khaen.alarm import Priority
 from khaen.clock import from_micros, to_micros
 from khaen.ids import AlarmId
 from store.database import Transaction
@@ -73,8 +74,12 @@ def queue(
     return key
 
 
-def claim(tx: Transaction, *, by: str, lease_s: float, limit: int) -> list[Notification]:
+def claim(
+    tx: Transaction, *, by: str, lease_s: float, limit: int, least: Priority = Priority.P3
+) -> list[Notification]:
     """Lease what is due and held by nobody, the most urgent alarms first; counts a try each.
+
+    Of alarms of the priority `least` and above only.
 
     What is not settled within `lease_s` seconds, because its program died, is claimed again.
     """
@@ -82,6 +87,7 @@ def claim(tx: Transaction, *, by: str, lease_s: float, limit: int) -> list[Notif
         select(notification.c.seq)
         .join(alarm, alarm.c.id == notification.c.alarm)
         .where(notification.c.state == Delivery.QUEUED, notification.c.next_at <= tx.now)
+        .where(alarm.c.priority <= int(least))
         .where(or_(notification.c.lease_until.is_(None), notification.c.lease_until <= tx.now))
         .order_by(alarm.c.priority, notification.c.next_at, notification.c.seq)
         .limit(limit)
@@ -125,6 +131,16 @@ def cancel(tx: Transaction, of: AlarmId) -> int:
     return done.rowcount
 
 
+def supersede(tx: Transaction, of: AlarmId, *, channel: str, address: str) -> None:
+    """Take back what is still queued for one address of an alarm, because a new one follows."""
+    tx.connection.execute(
+        update(notification)
+        .where(notification.c.alarm == of.bytes, notification.c.state == Delivery.QUEUED)
+        .where(notification.c.channel == channel, notification.c.address == address)
+        .values(state=Delivery.CANCELLED, error="superseded")
+    )
+
+
 def release(tx: Transaction, *, by: str) -> None:
     """Give back what a program holds, before it ends."""
     tx.connection.execute(
@@ -142,13 +158,14 @@ def listed(connection: Connection, of: AlarmId) -> list[Notification]:
     return [_notification(row) for row in rows]
 
 
-def next_due(connection: Connection) -> int | None:
-    """When the next one can be claimed, microseconds; None when the queue is empty."""
+def next_due(connection: Connection) -> datetime | None:
+    """When the next one can be claimed, perhaps now; None when the queue is empty."""
     leased = notification.c.lease_until > notification.c.next_at
     at = case((leased, notification.c.lease_until), else_=notification.c.next_at)
-    return connection.execute(
+    first = connection.execute(
         select(func.min(at)).where(notification.c.state == Delivery.QUEUED)
-    ).scalar_one_or_none()
+    ).scalar_one()
+    return None if first is None else from_micros(first)
 
 
 def _settle(

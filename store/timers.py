@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, text, update
 
 from khaen.clock import from_micros, to_micros
 from khaen.ids import AlarmId, SubjectId
@@ -121,11 +121,15 @@ def release(tx: Transaction, *, by: str) -> None:
     )
 
 
-def next_due(connection: Connection) -> int | None:
-    """When the next timer can be claimed, microseconds; None when there is none."""
-    leased = timer.c.lease_until > timer.c.due_at
-    at = case((leased, timer.c.lease_until), else_=timer.c.due_at)
-    return connection.execute(select(func.min(at))).scalar_one_or_none()
+def next_due(connection: Connection, now: datetime) -> datetime | None:
+    """When the next timer can be claimed, perhaps now; None when there is none."""
+    free = select(timer.c.due_at).where(timer.c.lease_until.is_(None))
+    held = select(func.min(timer.c.lease_until)).where(timer.c.due_at <= to_micros(now))
+    ahead = [
+        connection.execute(free.order_by(timer.c.due_at).limit(1)).scalar_one_or_none(),
+        connection.execute(held).scalar_one(),
+    ]
+    return min((from_micros(at) for at in ahead if at is not None), default=None)
 
 
 _INSERT = text(

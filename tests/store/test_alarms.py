@@ -165,7 +165,7 @@ def test_accept_ends_all_calls_in_its_transaction(ledger: Database) -> None:
         assert known is not None
         alarms.change(tx, machine.accept(known, by="mali", at=START))
     with ledger.read() as connection:
-        assert timers.next_due(connection) is None
+        assert timers.next_due(connection, START) is None
         assert notifications.next_due(connection) is None
         (entry,) = notifications.listed(connection, alarm.id)
         assert entry.state is Delivery.CANCELLED
