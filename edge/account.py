@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from chirpstack_api import gw
 
@@ -50,15 +51,29 @@ def join_ranges(numbers: Iterable[int]) -> list[Range]:
     return ranges
 
 
+def complement(numbers: Iterable[int], last: int) -> list[Range]:
+    """What ascending numbers leave out of 1 to `last`."""
+    ranges: list[Range] = []
+    first = 1
+    for number in chain(numbers, (last + 1,)):
+        if number > first:
+            ranges.append((first, number - 1))
+        first = number + 1
+    return ranges
+
+
 def count(shelf: Shelf) -> Counts:
     """Look at a shelf."""
-    (backlog,) = shelf.db.execute("SELECT count(*) FROM record WHERE settled_at IS NULL").fetchone()
-    (held,) = shelf.db.execute("SELECT count(*) FROM record").fetchone()
+    # Two counts, each over its own index: a count of all would read the frames.
+    backlog, settled = (
+        shelf.db.execute(f"SELECT count(*) FROM record WHERE settled_at IS {state}").fetchone()[0]  # noqa: S608
+        for state in ("NULL", "NOT NULL")
+    )
     return Counts(
         epoch=shelf.epoch,
         last_seq=shelf.last_seq,
         backlog=backlog,
-        held=held,
+        held=backlog + settled,
         waiting=_list_waiting(shelf),
     )
 
@@ -192,18 +207,9 @@ def declare_gone(
 def list_absent(shelf: Shelf, row: int, last: int, known: EpochReceipt | None) -> list[Range]:
     """Numbers of an epoch up to `last` that are neither held here nor settled by `known`."""
     held = shelf.db.execute("SELECT seq FROM record WHERE epoch = ? ORDER BY seq", (row,))
-    absent: list[Range] = []
-    first = 1
-    for (seq,) in [*held.fetchall(), (last + 1,)]:
-        if seq > first:
-            absent.append((first, seq - 1))
-        first = seq + 1
+    absent = complement((seq for (seq,) in held), last)
     if known is None:
         return absent
-    open_ranges: list[Range] = []
-    for start, end in absent:
-        for a, b in [*known.missing, (max(known.upto, known.watermark) + 1, last)]:
-            low, high = max(start, a), min(end, b)
-            if low <= high:
-                open_ranges.append((low, high))
-    return open_ranges
+    unsettled = [*known.missing, (max(known.upto, known.watermark) + 1, last)]
+    both = ((max(start, a), min(end, b)) for start, end in absent for a, b in unsettled)
+    return [(low, high) for low, high in both if low <= high]

@@ -108,7 +108,7 @@ class Flights:
 
     def obey(self, receipts: Iterable[EpochReceipt], now: float) -> int:
         """Drop what is settled and hasten what a gap shows missing; return how many settled."""
-        by_epoch = {entry.epoch: entry for entry in receipts if not entry.conflict}
+        by_epoch = {entry.epoch: entry for entry in receipts}
         settled = 0
         for flight in self:
             entry = by_epoch.get(flight.number.epoch)

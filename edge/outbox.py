@@ -72,6 +72,8 @@ class Outbox:
         self._retry_at = 0.0
         self.generation = 0
         """Grows whenever records got other numbers, or settled ones became unsettled."""
+        self.present = Epoch("")
+        """The present epoch, as of the last transaction; other threads may read it."""
         self.run([self.count])
 
     # -- transactions -------------------------------------------------------
@@ -80,11 +82,6 @@ class Outbox:
     def volatile(self) -> bool:
         """Whether the disk refuses, so that frames are kept in memory only."""
         return self._memory is not None
-
-    @property
-    def epoch(self) -> Epoch:
-        """The present epoch."""
-        return self._shelf.epoch
 
     @property
     def _shelf(self) -> Shelf:
@@ -120,6 +117,7 @@ class Outbox:
             shelf.begin()
             results = [job() for job in jobs]
             shelf.commit()
+            self.present = shelf.epoch
         except BaseException:
             shelf.rollback()
             raise
@@ -145,21 +143,24 @@ class Outbox:
 
     def _endure(self, error: sqlite3.DatabaseError) -> None:
         """Go on after the disk failed: with a new file where it is damaged, else in memory."""
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED:
-            self._drop_disk()
-            try:
-                self._replace()
-            except (OSError, sqlite3.DatabaseError) as again:
-                error_text = str(again)
-            else:
-                return
-        else:
-            error_text = str(error)
-        self._memory = Shelf(MEMORY)
-        self._retry_at = self._clock.monotonic() + _RETRY_S
-        _log.error("disk_refused", path=str(self._path), error=error_text)
+        if not self._replace(error):
+            self._memory = Shelf(MEMORY)
+            self._retry_at = self._clock.monotonic() + _RETRY_S
+            _log.error("disk_refused", path=str(self._path), error=str(error))
 
-    def _replace(self) -> None:
+    def _replace(self, error: sqlite3.DatabaseError) -> bool:
+        """Begin a new file where the error says that the present one is damaged."""
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) not in _DAMAGED:
+            return False
+        self._drop_disk()
+        try:
+            self._begin_file()
+        except (OSError, sqlite3.DatabaseError) as refusal:
+            _log.error("outbox_not_replaced", path=str(self._path), error=str(refusal))
+            return False
+        return True
+
+    def _begin_file(self) -> None:
         """Move the damaged file aside and begin a new one with what can still be read of it."""
         aside = move_aside(self._path, self._clock.now())
         shelf = self._attach()
@@ -182,23 +183,25 @@ class Outbox:
         try:
             if self._disk is None:
                 self._disk = self._attach()
+            self._disk.rollback()
             self._disk.begin()
             moved = adopt(memory, self._disk, self._gateway, self._origin, self._dating.hear())
             self._disk.commit()
         except sqlite3.DatabaseError as error:
             _log.warning("disk_still_refused", error=str(error))
-            if self._disk is not None:
-                self._abandon_read()
+            if not self._replace(error):
+                self._undo_read()
             return
         self._memory = None
         self.generation += 1
         memory.close()
         _log.info("disk_taken_again", records=moved, epoch=self._disk.epoch)
 
-    def _abandon_read(self) -> None:
-        assert self._disk is not None
+    def _undo_read(self) -> None:
+        """End a transaction that failed; the file is read on, if it can be."""
         try:
-            self._disk.rollback()
+            if self._disk is not None:
+                self._disk.rollback()
         except sqlite3.DatabaseError:
             self._drop_disk()
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from edge.account import declare_gone, join_ranges
+from edge.account import complement, declare_gone, join_ranges
 from edge.record import Arrival, Instant, Record
 from edge.shelf import Shelf
-from khaen.ids import GatewayEui
+from khaen.ids import Epoch, GatewayEui
 from khaen.uplink import Kind, Origin
 
 MAX_VOLATILE = 10_000
@@ -34,35 +34,31 @@ def salvage(
 ) -> int:
     """Number anew what can be read of a damaged file; return how many records.
 
-    Numbers whose records cannot be read stay missing in the audit, where they belong.
+    Its other numbers are declared gone as damaged; those that were committed before stay so. Where
+    not even the epoch can be read, the audit shows them missing.
     """
+    epochs: list[tuple[int, Epoch, int]] = []
+    records: list[Record] = []
     try:
         source = Shelf(damaged)
     except sqlite3.DatabaseError:
         return 0
-    records: list[Record] = []
     try:
+        epochs = source.epochs()
         records.extend(source.every())
     except sqlite3.DatabaseError:
         # Behind the damage there may be more.
         records.extend(_read_backwards(source, {record.position for record in records}))
-    try:
-        return _move(source, records, into, gateway, origin, instant)
-    except sqlite3.DatabaseError as error:
-        if _is_of(error, into):
-            raise
-        return 0
     finally:
         source.close()
-
-
-def _is_of(error: sqlite3.DatabaseError, into: Shelf) -> bool:
-    """Whether `into` failed, not the damaged source."""
-    try:
-        into.db.execute("SELECT count(*) FROM epoch").fetchone()
-    except sqlite3.DatabaseError:
-        return True
-    return error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    moved = _move(epochs, records, into, gateway, origin, instant)
+    ended = {name: last for _, name, last in epochs}
+    for row, name, last in into.epochs():
+        if name in ended:
+            read = sorted(record.number.seq for record in records if record.number.epoch == name)
+            lost = complement(read, ended[name])
+            declare_gone(into, (row, name, last), lost, "damaged", gateway, origin, instant)
+    return moved
 
 
 def _read_backwards(source: Shelf, known: set[int]) -> list[Record]:
@@ -79,11 +75,11 @@ def _read_backwards(source: Shelf, known: set[int]) -> list[Record]:
 
 def adopt(memory: Shelf, disk: Shelf, gateway: GatewayEui, origin: Origin, instant: Instant) -> int:
     """Bring a volatile epoch to the disk, under new numbers; return how many records."""
-    return _move(memory, list(memory.every()), disk, gateway, origin, instant)
+    return _move(memory.epochs(), list(memory.every()), disk, gateway, origin, instant)
 
 
 def _move(
-    source: Shelf,
+    epochs: list[tuple[int, Epoch, int]],
     records: list[Record],
     into: Shelf,
     gateway: GatewayEui,
@@ -93,7 +89,7 @@ def _move(
     """Number records anew in `into`, and account there for the numbers that they had."""
     moving = [record for record in records if record.kind is not Kind.GONE]
     into.append([_arrival(record) for record in moving])
-    for _, name, last in source.epochs():
+    for _, name, last in epochs:
         row = into.adopt_epoch(name, last)
         kept = [r for r in records if r.kind is Kind.GONE and r.number.epoch == name]
         for record in kept:

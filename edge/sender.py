@@ -1,0 +1,111 @@
+"""Handing records to the broker: within the window, dated and stamped, and remembered."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chirpstack_api import gw
+
+from edge.counts import Counts
+from edge.dating import Dating
+from edge.flights import Flight, Flights
+from edge.record import Record
+from edge.settings import EdgeSettings
+from khaen import topics
+from khaen.clock import Clock
+from khaen.uplink import Kind, Number
+from khaen.wire import Stamp, stamp
+
+
+class Link(Protocol):
+    """The present connection, as a sender sees it."""
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, expiry: float | None = None
+    ) -> tuple[int, int] | None:
+        """Hand over a message: its (connection, mid), or None."""
+
+    def drop(self) -> None:
+        """Make the connection anew."""
+
+
+class Sender:
+    """Never hands the client more than the window; the backlog takes half of it at most."""
+
+    def __init__(
+        self, settings: EdgeSettings, link: Link, dating: Dating, clock: Clock, counts: Counts
+    ) -> None:
+        self._settings, self._link, self._dating = settings, link, dating
+        self._clock, self._counts = clock, counts
+        self._in_flight: dict[tuple[int, int], tuple[Number, float]] = {}
+        self.flights = Flights(settings.forward)
+        self.connected_at: float | None = None
+        """By the monotonic clock; None while there is no connection."""
+
+    def clear(self) -> None:
+        """Forget all that is on its way."""
+        self._in_flight.clear()
+        self.flights.clear()
+
+    def room(self, *, late: bool) -> int:
+        """How many messages may be handed over now."""
+        if self.connected_at is None:
+            return 0
+        window = self._settings.forward.window
+        return max(0, (window // 2 if late else window) - len(self._in_flight))
+
+    def is_stuck(self) -> bool:
+        """Whether the broker owes an answer for too long."""
+        oldest = next(iter(self._in_flight.values()), None)
+        return oldest is not None and (
+            self._clock.monotonic() - oldest[1] > self._settings.forward.stuck_s
+        )
+
+    def answered(self, connection: int, mid: int) -> Number | None:
+        """The broker answered: for what, if it was one of ours."""
+        found = self._in_flight.pop((connection, mid), None)
+        return None if found is None else found[0]
+
+    def send(self, record: Record, *, live_s: float | None = None, tries: int = 1) -> bool:
+        """Hand a record over, where there is room; `live_s` None means by the backlog."""
+        late = live_s is None
+        if not self.room(late=late):
+            return False
+        payload = self._render(record, late=late)
+        sent = self._link.publish(self._topic(record, late=late), payload, expiry=live_s)
+        if sent is None:
+            return False
+        self._in_flight[sent] = (record.number, self._clock.monotonic())
+        self.flights.add(
+            Flight(
+                number=record.number,
+                position=record.position,
+                priority=record.priority,
+                late=late,
+                tries=tries,
+            )
+        )
+        self._counts.sent.labels(way="backlog" if late else "live").inc()
+        return True
+
+    def _render(self, record: Record, *, late: bool) -> bytes:
+        date = self._dating.date(record, live=not late)
+        facts = Stamp(
+            number=record.number,
+            kind=record.kind,
+            clock=date.clock,
+            origin=record.origin,
+            at=date.at,
+            until=date.until,
+            device=record.device,
+            topic=record.topic,
+        )
+        return stamp(gw.UplinkFrame.FromString(record.frame), facts)
+
+    def _topic(self, record: Record, *, late: bool) -> str:
+        gateway = self._settings.gateway_eui
+        if late:
+            return topics.backlog(gateway)
+        if record.kind is Kind.LORAWAN:
+            return topics.up(self._settings.region, gateway)
+        return topics.live(gateway)
