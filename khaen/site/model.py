@@ -43,7 +43,7 @@ Longitude = Annotated[float, Field(ge=-180, le=180)]
 class Part(BaseModel):
     """A table of the site file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Text(Part):
