@@ -30,7 +30,7 @@ demo: .venv/ready-server ## a simulated site on this machine; ARGS="--for 45 --r
 up: .venv/ready-server ## a real site on this machine; ARGS="--site site.yaml"
 	@$(BIN)/khaen up $(ARGS)
 
-packages: ## the Debian packages that the tests need: broker and browser
+packages: ## the Debian packages that the tests need: broker, browser, InfluxDB
 	@scripts/install-packages
 
 test: .venv/ready-dev packages ## every test but the long ones; ARGS="-k name"
