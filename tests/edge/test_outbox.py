@@ -1,0 +1,322 @@
+"""The outbox against a model of ingest: what was acknowledged is committed, whatever happens."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from chirpstack_api import gw
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from edge.outbox import Outbox
+from edge.record import Record
+from khaen import receipt as receipts
+from khaen.clock import ManualClock
+from khaen.receipt import EpochReceipt, Receipt
+from khaen.uplink import Kind, Number
+from tests.edge.fixtures import START, FakeHost, make_arrival, make_outbox, make_receipt
+
+
+def read_all(outbox: Outbox) -> list[Record]:
+    """All that is unsettled, as the forwarder reads it: page by page, priority first."""
+    found: list[Record] = []
+    for priority in (True, False):
+        after = 0
+        while page := outbox.run([partial(outbox.page, priority=priority, after=after, limit=3)])[
+            0
+        ]:
+            found += page
+            after = page[-1].position
+    return found
+
+
+def payload_of(record: Record) -> bytes:
+    return bytes(gw.UplinkFrame.FromString(record.frame).phy_payload)
+
+
+class Ledger:
+    """Ingest as far as an agent can see it: what is settled in each epoch, and by which bytes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.committed: dict[Number, bytes] = {}
+        self.gone: set[Number] = set()
+        self.conflicts: set[str] = set()
+
+    def take(self, record: Record) -> None:
+        payload = payload_of(record)
+        known = self.committed.get(record.number)
+        if known is not None and known != payload:
+            self.conflicts.add(record.number.epoch)
+            return
+        self.committed[record.number] = payload
+        if record.kind is Kind.GONE:
+            for first, last in json.loads(payload)["ranges"]:
+                self.gone.update(
+                    Number(epoch=record.number.epoch, seq=seq) for seq in range(first, last + 1)
+                )
+
+    def answer(self) -> Receipt:
+        settled = sorted({*self.committed, *self.gone}, key=lambda n: (n.epoch, n.seq))
+        epochs = dict.fromkeys(number.epoch for number in settled)
+        return make_receipt(
+            *(
+                receipts.cover(
+                    epoch,
+                    0,
+                    (number.seq for number in settled if number.epoch == epoch),
+                    conflict=epoch in self.conflicts,
+                )
+                for epoch in epochs
+            ),
+            ledger=self.name,
+        )
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Frames, receipts, crashes, clones and restored ledgers in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="outbox-"))
+        self.clock = ManualClock(START)
+        self.host = FakeHost(clock=self.clock)
+        self.ledger = Ledger("ledger-0")
+        self.acknowledged: set[bytes] = set()
+        self.given: dict[Number, bytes] = {}
+        self.lives = 0
+        self.outbox = self._open("outbox-0.sqlite")
+
+    def _open(self, name: str) -> Outbox:
+        self.path = self.folder / name
+        return make_outbox(self.path, self.clock, self.host)
+
+    def teardown(self) -> None:
+        self.outbox.close()
+        shutil.rmtree(self.folder)
+
+    @initialize()
+    def say_who_is_there(self) -> None:
+        self.outbox.run([partial(self.outbox.obey, self.ledger.answer())])
+
+    # -- what happens -------------------------------------------------------
+
+    @rule(priorities=st.lists(st.booleans(), min_size=1, max_size=4), groups=st.integers(1, 2))
+    def hear(self, priorities: list[bool], groups: int) -> None:
+        jobs = []
+        for _ in range(groups):
+            arrivals = [
+                make_arrival(f"frame {len(self.acknowledged)} {i} {_}".encode(), priority=priority)
+                for i, priority in enumerate(priorities)
+            ]
+            jobs.append(partial(self.outbox.append, arrivals))
+        for stored in self.outbox.run(jobs):
+            assert stored.durable
+            for record in stored.records:
+                assert record.number not in self.given, "a number was given twice"
+                self.given[record.number] = payload_of(record)
+                self.acknowledged.add(payload_of(record))
+
+    @rule(data=st.data())
+    def commit_some(self, data: st.DataObject) -> None:
+        records = read_all(self.outbox)
+        for record in records:
+            if data.draw(st.booleans()):
+                self.ledger.take(record)
+
+    @rule()
+    def receive_receipt(self) -> None:
+        self.outbox.run([partial(self.outbox.obey, self.ledger.answer())])
+
+    @rule()
+    def restart(self) -> None:
+        self.outbox.close()
+        self.outbox = self._open(self.path.name)
+
+    @rule(half_done=st.booleans())
+    def kill(self, half_done: bool) -> None:
+        """What SIGKILL leaves: the files as they are, whatever the process was about to do."""
+        shelf = self.outbox._shelf
+        if half_done:
+            shelf.begin()
+            shelf.append([make_arrival(b"never acknowledged")] * 3)
+        self.lives += 1
+        name = f"outbox-{self.lives}.sqlite"
+        for suffix in ("", "-wal"):
+            file = self.path.with_name(self.path.name + suffix)
+            if file.exists():
+                shutil.copy(file, self.folder / (name + suffix))
+        self.outbox.close()
+        self.outbox = self._open(name)
+
+    @rule()
+    def move_to_another_machine(self) -> None:
+        self.outbox.close()
+        self.host = replace(self.host, machine_id=self.host.machine_id[::-1] + "b")
+        self.outbox = self._open(self.path.name)
+
+    @rule()
+    def meet_a_clone(self) -> None:
+        """Another card used our next number for other bytes, and was faster."""
+        last = self.outbox.run([self.outbox.count])[0]
+        number = Number(epoch=last.epoch, seq=last.last_seq + 1)
+        conflict = EpochReceipt(
+            epoch=last.epoch,
+            watermark=0,
+            upto=number.seq,
+            missing=((1, last.last_seq),) if last.last_seq else (),
+            conflict=True,
+        )
+        self.outbox.run(
+            [partial(self.outbox.obey, make_receipt(conflict, ledger=self.ledger.name))]
+        )
+
+    @rule(keep=st.booleans())
+    def restore_ledger(self, keep: bool) -> None:
+        """A backup comes back, under a new name: it knows some of what was settled, or nothing."""
+        old, self.ledger = self.ledger, Ledger(f"{self.ledger.name}+")
+        if keep:
+            self.ledger.committed = dict(list(old.committed.items())[: len(old.committed) // 2])
+        self.outbox.run([partial(self.outbox.obey, self.ledger.answer())])
+
+    @rule()
+    def let_an_hour_pass(self) -> None:
+        self.clock.advance(1800)
+        self.outbox.run([self.outbox.prune])
+
+    # -- what always holds --------------------------------------------------
+
+    @invariant()
+    def every_number_is_accounted_for(self) -> None:
+        """Up to its last number, each epoch's numbers are held, settled, or declared gone."""
+        shelf = self.outbox._shelf
+        known = {entry.epoch: entry for entry in self.ledger.answer().epochs}
+        for row, epoch, last in shelf.epochs():
+            held = {
+                seq for (seq,) in shelf.db.execute("SELECT seq FROM record WHERE epoch = ?", (row,))
+            }
+            assert not held or max(held) <= last
+            gone = {
+                seq
+                for record in shelf.every()
+                if record.kind is Kind.GONE and record.number.epoch == epoch
+                for first, final in json.loads(payload_of(record))["ranges"]
+                for seq in range(first, final + 1)
+            }
+            entry = known.get(epoch)
+            for seq in set(range(1, last + 1)) - held - gone:
+                assert entry is not None
+                assert entry.settles(seq), f"{epoch} {seq} of {last} is in nobody's account"
+
+    @invariant()
+    def nothing_acknowledged_is_lost(self) -> None:
+        """What is not in the ledger that is, is still here, to be sent again."""
+        held = {payload_of(record) for record in read_all(self.outbox)}
+        held |= {
+            bytes(gw.UplinkFrame.FromString(frame).phy_payload)
+            for (frame,) in self.outbox._shelf.db.execute("SELECT frame FROM record")
+        }
+        committed = set(self.ledger.committed.values())
+        pruned = self.clock.monotonic() >= 3600  # a backup may be older than what is held
+        assert pruned or self.acknowledged <= held | committed
+
+    @invariant()
+    def counts_agree(self) -> None:
+        counts = self.outbox.run([self.outbox.count])[0]
+        records = read_all(self.outbox)
+        assert counts.backlog == len(records)
+        waiting = {seq for first, last in counts.waiting for seq in range(first, last + 1)}
+        assert waiting == {r.number.seq for r in records if r.number.epoch == counts.epoch}
+
+
+OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestOutbox = OutboxMachine.TestCase
+
+
+def drain(outbox: Outbox, ledger: Ledger) -> None:
+    """Send and receipt until nothing is left."""
+    for _ in range(10):
+        records = read_all(outbox)
+        if not records:
+            return
+        for record in records:
+            ledger.take(record)
+        outbox.run([partial(outbox.obey, ledger.answer())])
+    raise AssertionError("the backlog never ends")
+
+
+def settled_of(ledger: Ledger, epoch: str) -> list[int]:
+    return sorted({n.seq for n in (*ledger.committed, *ledger.gone) if n.epoch == epoch})
+
+
+def hear(outbox: Outbox, payloads: Iterable[bytes]) -> tuple[Record, ...]:
+    return outbox.run([partial(outbox.append, [make_arrival(payload) for payload in payloads])])[
+        0
+    ].records
+
+
+def test_a_cloned_card_renumbers_and_every_epoch_is_whole(tmp_path: Path) -> None:
+    outbox, ledger = make_outbox(tmp_path / "outbox.sqlite"), Ledger("one")
+    outbox.run([partial(outbox.obey, ledger.answer())])
+    first = hear(outbox, [b"a", b"b", b"c"])
+    ledger.take(first[0])
+    ledger.committed[first[1].number] = b"bytes of the clone"
+    ledger.take(first[1])  # the other card was faster: a conflict
+    outbox.run([partial(outbox.obey, ledger.answer())])
+    old, new = first[0].number.epoch, outbox.present
+    assert new != old
+    drain(outbox, ledger)
+    assert settled_of(ledger, old) == [1, 2, 3, 4], "three frames and the record that says so"
+    assert settled_of(ledger, new) == [1, 2, 3]
+    assert {b"a", b"b", b"c"} <= set(ledger.committed.values())
+    outbox.close()
+
+
+def test_numbers_that_this_file_never_gave_mean_that_it_was_restored(tmp_path: Path) -> None:
+    """An old image of the card: ingest has settled numbers that the file has yet to give."""
+    outbox = make_outbox(tmp_path / "outbox.sqlite")
+    (record,) = hear(outbox, [b"heard after the restore"])
+    older_life = EpochReceipt(epoch=record.number.epoch, watermark=500, upto=500)
+    outbox.run([partial(outbox.obey, make_receipt(older_life))])
+    assert outbox.present != record.number.epoch
+    waiting = read_all(outbox)
+    assert b"heard after the restore" in {payload_of(r) for r in waiting}
+    outbox.close()
+
+
+def test_a_restored_ledger_gets_all_that_is_held_and_the_word_gone_for_the_rest(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(START)
+    outbox, ledger = make_outbox(tmp_path / "outbox.sqlite", clock), Ledger("one")
+    outbox.run([partial(outbox.obey, ledger.answer())])
+    hear(outbox, [b"old 1", b"old 2"])
+    drain(outbox, ledger)
+    clock.advance(3601)
+    outbox.run([outbox.prune])
+    hear(outbox, [b"new 1", b"new 2"])
+    drain(outbox, ledger)
+    assert not read_all(outbox)
+    restored = Ledger("two")
+    outbox.run([partial(outbox.obey, restored.answer())])
+    drain(outbox, restored)
+    assert settled_of(restored, outbox.present) == [1, 2, 3, 4, 5]
+    assert {n.seq for n in restored.gone} == {1, 2}
+    assert {b"new 1", b"new 2"} <= set(restored.committed.values())
+    outbox.close()
+
+
+def test_waiting_ends_with_the_64th_range_which_stands_for_the_rest(tmp_path: Path) -> None:
+    outbox = make_outbox(tmp_path / "outbox.sqlite")
+    records = hear(outbox, [b"%d" % i for i in range(200)])
+    outbox.run([partial(outbox.settle, [r.number for r in records if r.number.seq % 2 == 0])])
+    waiting = outbox.run([outbox.count])[0].waiting
+    assert len(waiting) == 64
+    assert waiting[:2] == ((1, 1), (3, 3))
+    assert waiting[-1] == (127, 200)
+    outbox.close()
