@@ -17,6 +17,7 @@ class Counts:
         self.failed = self._counter("calls_failed", "Tries that failed, by channel", "channel")
         self.errors = self._counter("errors", "Parts of the program that failed, by part", "part")
         self.rules = self._counter("rule_errors", "Rules that failed, by rule", "rule")
+        self.looks = self._counter("looks", "Looks at all gateways")
         self.silent = Gauge(
             "khaen_alarms_gateways_silent", "Gateways not heard now", registry=self.registry
         )

@@ -53,12 +53,15 @@ async def _main(settings: Settings) -> None:
     try:
         await desk.do(lambda: migrate.upgrade(desk.database))
         program = Program(desk)
-        async with serve(settings.alarms.metrics_port, desk.counts.registry, program.ill) as url:
-            async with asyncio.TaskGroup() as group:
-                program.start(group)
-                announce(PROGRAM, metrics=url)
-                await stop.wait()
-                program.stop()
+        port = settings.alarms.metrics_port
+        async with (
+            serve(port, desk.counts.registry, program.ill) as url,
+            asyncio.TaskGroup() as group,
+        ):
+            program.start(group)
+            announce(PROGRAM, metrics=url)
+            await stop.wait()
+            program.stop()
         await program.release()
     finally:
         desk.close()
@@ -77,7 +80,7 @@ class Program:
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start all parts; the group holds them and the calls that they make."""
-        parts = {
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
             "follower": self._follow,
             "timers": self._fire,
             "delivery": partial(self._deliver, group),

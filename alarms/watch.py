@@ -62,6 +62,7 @@ class Watch:
         for organisation in pipelines:
             with self._desk.database.write() as tx:
                 self._mind_pipeline(tx, organisation, finding.trouble, now)
+        self._desk.counts.looks.inc()
         self._desk.counts.silent.set(finding.overdue)
 
     def interval_s(self) -> float:

@@ -1,5 +1,6 @@
 """A ledger with organisations, plans and alarms in it, for the tests of several rooms."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -93,4 +94,47 @@ def add_organisation(
             simulated=simulated,
             plan=plan,
         )
+    )
+
+
+def add_plan(
+    tx: Transaction,
+    plan: str,
+    *steps: tuple[float, str, str],
+    repeat_s: float = 300.0,
+) -> None:
+    """A plan of steps (seconds, channel, address)."""
+    tx.connection.execute(
+        insert(registry.plan).values(
+            id=plan,
+            repeat_us=int(repeat_s * 1e6),
+            steps=json.dumps(
+                [{"after_us": int(after * 1e6), "channel": c, "to": to} for after, c, to in steps]
+            ),
+        )
+    )
+
+
+def add_address(tx: Transaction, address: str, channel: str, url_file: Path, *lines: str) -> None:
+    """An address with its secret file."""
+    url_file.touch(mode=0o600)
+    url_file.write_text("\n".join(lines) + "\n")
+    tx.connection.execute(
+        insert(registry.address).values(id=address, channel=channel, url_file=str(url_file))
+    )
+
+
+def add_gateway(tx: Transaction, eui: str, organisation: str = CENTRE) -> None:
+    """A gateway of the registry."""
+    tx.connection.execute(
+        insert(registry.gateway).values(
+            eui=eui, name=eui, organisation=organisation, simulated=False
+        )
+    )
+
+
+def add_person(tx: Transaction, person: str, organisation: str = CENTRE) -> None:
+    """Somebody cared for."""
+    tx.connection.execute(
+        insert(registry.person).values(id=person, organisation=organisation, seeded=False)
     )
