@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import ssl
 import time
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ from khaen.errors import ChannelFailed
 
 TIMEOUT_S = 8.0
 RETRYABLE = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
+
+# It writes each URL at INFO, and these URLs are secrets.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Webhook(Channel):
