@@ -96,11 +96,15 @@ class Database:
 
         Must not last longer than 50 ms: everybody else waits.
         """
-        with _translated(), self._turn(), self.engine.connect() as connection:
-            with connection.execution_options(khaen_write=True).begin():
-                transaction = Transaction(connection, to_micros(self._clock.now()))
-                yield transaction
-                append(connection, transaction.entries, transaction.now)
+        with (
+            _translated(),
+            self._turn(),
+            self.engine.connect() as connection,
+            connection.execution_options(khaen_write=True).begin(),
+        ):
+            transaction = Transaction(connection, to_micros(self._clock.now()))
+            yield transaction
+            append(connection, transaction.entries, transaction.now)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -182,17 +186,21 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if error.connection_invalidated or _is_away(error.orig):
+        if is_away(error):
             raise StoreUnavailable(str(error.orig)) from error
         raise
     except sqlite3.Error as error:
-        if _is_away(error):
+        if is_away(error):
             raise StoreUnavailable(str(error)) from error
         raise
 
 
-def _is_away(error: BaseException | None) -> bool:
+def is_away(error: BaseException | None) -> bool:
     """Whether the store itself failed, and not what was asked of it."""
+    if isinstance(error, StoreUnavailable):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or is_away(error.orig)
     if not isinstance(error, sqlite3.Error):
         return False
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import SecretBytes
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from khaen.clock import from_micros, to_micros
 from khaen.errors import SettingsError
@@ -54,6 +54,11 @@ def known(connection: Connection) -> set[tuple[DevEui, DevAddr, bytes]]:
     """What is known of all sessions without opening them: device, address, digest of the keys."""
     columns = session.c.dev_eui, session.c.dev_addr, session.c.keys_digest
     return {(DevEui(e), DevAddr(a), bytes(d)) for e, a, d in connection.execute(select(*columns))}
+
+
+def count(connection: Connection) -> int:
+    """How many sessions there are; they are never deleted, so a change of it is news. Cheap."""
+    return connection.execute(select(func.count()).select_from(session)).scalar_one()
 
 
 def fingerprint(key: SecretBytes, nwk_s_key: bytes, app_s_key: bytes) -> bytes:

@@ -1,0 +1,89 @@
+"""Whose uplink it is: the device and its subject as the registry had them when it was heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.item import Alert, Opened
+from khaen.errors import WireError
+from khaen.evaluation import Subject
+from khaen.ids import DevAddr, DevEui, GatewayEui, gateway_subject
+from khaen.uplink import Origin, Reception
+from store.registry import DeviceRecord, Registry
+
+_UNREAL = frozenset({Origin.SIMULATED, Origin.REPLAY, Origin.DRILL})
+
+
+class OriginRefused(WireError):
+    """A frame that is not real, for an organisation that is."""
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__("origin_refused", alert.reason)
+        self.alert = alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a device said, not yet attributed."""
+
+    dev_eui: DevEui
+    dev_addr: DevAddr
+    f_cnt: int
+    f_port: int
+    payload: bytes
+    phy_payload: bytes | None
+    confirmed: bool
+    origin: Origin
+    receptions: tuple[Reception, ...]
+    topic: str
+    envelope: bytes
+
+
+def attribute(registry: Registry, said: Said) -> Opened:
+    """The uplink with its device and subject.
+
+    Raises UnknownDevice, and OriginRefused for frames marked simulated, replayed or drilled whose
+    organisation is real: they page nobody and count for nobody.
+    """
+    at = said.receptions[0].received_at
+    device = registry.device(said.dev_eui, at)
+    subject = registry.subject(said.dev_eui, at)
+    if said.origin in _UNREAL and not subject.simulated:
+        raise OriginRefused(_origin_alert(said, device, subject))
+    return Opened(
+        dev_eui=said.dev_eui,
+        dev_addr=said.dev_addr,
+        f_cnt=said.f_cnt,
+        f_port=said.f_port,
+        payload=said.payload,
+        phy_payload=said.phy_payload,
+        confirmed=said.confirmed,
+        origin=said.origin,
+        receptions=said.receptions,
+        device=device,
+        subject=subject,
+        topic=said.topic,
+        envelope=said.envelope,
+    )
+
+
+def clock_alert(registry: Registry, gateway: GatewayEui) -> Alert | None:
+    """The alarm that a gateway's clock is wrong; None for a gateway that nobody owns."""
+    record = registry.gateway(gateway)
+    if record is None:
+        return None
+    return Alert(
+        organisation=record.organisation,
+        subject=gateway_subject(gateway),
+        rule="clock",
+        reason="clock_off",
+    )
+
+
+def _origin_alert(said: Said, device: DeviceRecord, subject: Subject) -> Alert:
+    return Alert(
+        organisation=subject.organisation,
+        subject=gateway_subject(said.receptions[0].gateway_eui),
+        rule="origin",
+        reason=f"origin_{said.origin.value}_for_{device.family}",
+    )

@@ -1,0 +1,156 @@
+"""Receipts to gateways: what of their numbers is settled, published retained after the commit.
+
+Gathered for `receipt_s` per gateway; at once when a gap opens or closes; all of them with a new
+`since` at each connection, and every 30 s. Also the retained priority list, which tells agents what
+goes first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from khaen import log, topics
+from khaen.clock import Clock
+from khaen.ids import Epoch, GatewayEui
+from khaen.priority import PriorityList
+from khaen.receipt import EpochReceipt, Receipt
+from store.account import Account
+
+_log = log.logger()
+EVERY_S = 30.0
+AT_LEAST_S = 0.02
+"""Between two receipts of one gateway, however many gaps open and close."""
+MAX_EPOCHS = 16
+"""Epochs named in a receipt: the newest, and whatever lacks something."""
+
+Publish = Callable[[str, bytes], bool]
+
+
+@dataclass(slots=True)
+class _Gateway:
+    epochs: dict[Epoch, tuple[int, EpochReceipt]] = field(default_factory=dict)
+    published: float = float("-inf")
+    due: float | None = None
+
+
+class Receipts:
+    """Keeps what is settled of each gateway, and says it in time. One thread of its own."""
+
+    def __init__(
+        self,
+        *,
+        site: Callable[[], str],
+        ledger: str,
+        publish: Publish,
+        clock: Clock,
+        gather_s: float,
+    ) -> None:
+        self._site, self._ledger, self._publish = site, ledger, publish
+        self._clock, self._gather_s = clock, gather_s
+        self._changed = threading.Condition()
+        self._gateways: dict[GatewayEui, _Gateway] = {}
+        self._priority: PriorityList | None = None
+        self._priority_due = False
+        self._since: datetime = clock.now()
+        self._every = 0.0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="receipts")
+
+    def start(self, accounts: Iterable[Account]) -> None:
+        """Begin with the accounts that the ledger has."""
+        self.note([(account, False) for account in accounts])
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what is due is published first."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def connected(self) -> None:
+        """A connection began: everything is said again, under a new `since`."""
+        with self._changed:
+            self._since = self._clock.now()
+            self._say_all()
+            self._changed.notify()
+
+    def prefer(self, priority: PriorityList) -> None:
+        """Tell agents what goes first."""
+        with self._changed:
+            if priority != self._priority:
+                self._priority, self._priority_due = priority, True
+                self._changed.notify()
+
+    def note(self, accounts: Sequence[tuple[Account, bool]]) -> None:
+        """Accounts changed by a commit; those whose gaps opened or closed are said at once."""
+        if not accounts:
+            return
+        now = self._clock.monotonic()
+        with self._changed:
+            for account, urgent in accounts:
+                gateway = self._gateways.setdefault(account.gateway, _Gateway())
+                if account.closed_at is None:
+                    gateway.epochs[account.epoch] = account.first_at, account.receipt()
+                else:
+                    gateway.epochs.pop(account.epoch, None)
+                due = max(now, gateway.published + (AT_LEAST_S if urgent else self._gather_s))
+                gateway.due = due if gateway.due is None else min(due, gateway.due)
+            self._changed.notify()
+
+    def _say_all(self) -> None:
+        self._priority_due = self._priority is not None
+        for gateway in self._gateways.values():
+            gateway.due = 0.0
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                stopping = self._stopping
+                now = self._clock.monotonic()
+                if now >= self._every:
+                    self._every = now + EVERY_S
+                    self._say_all()
+                messages = self._due(now, everything=stopping)
+            for topic, payload in messages:
+                if not self._publish(topic, payload):
+                    _log.debug("receipt_not_published", topic=topic)
+            if stopping:
+                return
+            with self._changed:
+                if not self._stopping:
+                    self._changed.wait(self._pause())
+
+    def _pause(self) -> float:
+        nearest = min(
+            (g.due for g in self._gateways.values() if g.due is not None), default=self._every
+        )
+        return max(0.0, min(nearest, self._every) - self._clock.monotonic())
+
+    def _due(self, now: float, *, everything: bool) -> list[tuple[str, bytes]]:
+        messages = []
+        if self._priority_due and self._priority is not None:
+            self._priority_due = False
+            messages.append((topics.PRIORITY, self._priority.model_dump_json().encode()))
+        for eui, gateway in self._gateways.items():
+            if gateway.due is not None and (everything or gateway.due <= now):
+                gateway.due, gateway.published = None, now
+                messages.append((topics.receipt(eui), self._render(gateway)))
+        return messages
+
+    def _render(self, gateway: _Gateway) -> bytes:
+        epochs = sorted(gateway.epochs.values(), key=lambda entry: -entry[0])
+        named = [
+            receipt for i, (_, receipt) in enumerate(epochs) if i < MAX_EPOCHS or receipt.missing
+        ]
+        document = Receipt(
+            site=self._site(),
+            ledger=self._ledger,
+            since=self._since,
+            at=self._clock.now(),
+            epochs=tuple(named),
+        )
+        return document.model_dump_json().encode()

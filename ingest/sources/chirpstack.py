@@ -1,0 +1,217 @@
+"""Events of ChirpStack v4 about devices, JSON or protobuf; fields that are not known are ignored.
+
+An `up` event becomes an uplink with the receptions that it names; every other event is kept as it
+is. Payloads come decrypted; one that is still encrypted cannot be attributed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from chirpstack_api import gw, integration
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError as ProtobufError
+from google.protobuf.message import Message as Protobuf
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ingest.attribution import Said
+from khaen.clock import Rung, to_micros
+from khaen.errors import WireError
+from khaen.ids import (
+    DevEui,
+    GatewayEui,
+    parse_dev_addr,
+    parse_dev_eui,
+    parse_epoch,
+    parse_gateway_eui,
+)
+from khaen.topics import ApplicationTopic
+from khaen.uplink import Number, Origin, Reception, Way
+from khaen.wire import MAX_SEQ, data_rate
+from store.hearing import NOWHERE
+from store.quarantine import DeviceEvent
+
+UP = "up"
+_AHEAD = timedelta(seconds=5)
+_OFF = timedelta(seconds=30)
+_OTHERS: dict[str, type[Protobuf]] = {
+    "join": integration.JoinEvent,
+    "status": integration.StatusEvent,
+    "ack": integration.AckEvent,
+    "txack": integration.TxAckEvent,
+    "log": integration.LogEvent,
+    "location": integration.LocationEvent,
+}
+_JSON = b"{"
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    at: datetime
+    clock: Rung
+
+
+def read(
+    topic: ApplicationTopic, name: str, payload: bytes, arrived: datetime
+) -> Said | DeviceEvent:
+    """What an event says; `name` is the whole topic.
+
+    Raises WireError: `not_json`, `not_protobuf`, `unknown_event`, `device_mismatch`, `bad_event`,
+    `encrypted`.
+    """
+    if topic.event == UP:
+        event = _parse(integration.UplinkEvent(), payload)
+        _check(topic, event.device_info.dev_eui)
+        return _up(topic.dev_eui, event, name, payload, arrived)
+    kind = _OTHERS.get(topic.event)
+    if kind is None:
+        raise WireError("unknown_event", topic.event[:40])
+    other: Any = _parse(kind(), payload)
+    _check(topic, other.device_info.dev_eui)
+    return DeviceEvent(
+        gateway="",
+        dev_eui=topic.dev_eui,
+        kind=topic.event,
+        content=payload,
+        digest=sha256(payload).digest(),
+        received_at=to_micros(_time(other.time) or arrived),
+    )
+
+
+def _parse(event: Any, payload: bytes) -> Any:
+    if payload.lstrip()[:1] != _JSON:
+        try:
+            event.ParseFromString(payload)
+        except ProtobufError as error:
+            raise WireError("not_protobuf", str(error)[:200]) from error
+        return event
+    try:
+        document = json.loads(payload)
+        # The network server's own decoding: any JSON at all, and not ours to read.
+        document.pop("object", None)
+        return json_format.ParseDict(document, event, ignore_unknown_fields=True)
+    except (ValueError, RecursionError, json_format.ParseError) as error:
+        raise WireError("not_json", type(error).__name__) from error
+
+
+def _check(topic: ApplicationTopic, dev_eui: str) -> None:
+    try:
+        same = parse_dev_eui(dev_eui) == topic.dev_eui
+    except ValueError as error:
+        raise WireError("device_mismatch", "no device EUI") from error
+    if not same:
+        raise WireError("device_mismatch", f"topic of {topic.dev_eui}")
+
+
+def _up(
+    dev_eui: DevEui,
+    event: integration.UplinkEvent,
+    topic: str,
+    payload: bytes,
+    arrived: datetime,
+) -> Said:
+    if event.HasField("join_server_context"):
+        raise WireError("encrypted", "the network server does not have the key")
+    try:
+        dev_addr = parse_dev_addr(event.dev_addr)
+    except ValueError as error:
+        raise WireError("bad_event", "no DevAddr") from error
+    receptions = [_reception(rx, event, arrived) for rx in event.rx_info]
+    if not receptions:
+        receptions = [_nowhere(event, arrived)]
+    receptions.sort(
+        key=lambda reception: (list(Rung).index(reception.clock), reception.received_at)
+    )
+    return Said(
+        dev_eui=dev_eui,
+        dev_addr=dev_addr,
+        f_cnt=event.f_cnt,
+        f_port=event.f_port,
+        payload=event.data,
+        phy_payload=None,
+        confirmed=event.confirmed,
+        origin=_origin(event),
+        receptions=tuple(receptions),
+        topic=topic,
+        envelope=payload,
+    )
+
+
+def _reception(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrived: datetime) -> Reception:
+    try:
+        gateway = parse_gateway_eui(rx.gateway_id)
+    except ValueError as error:
+        raise WireError("bad_event", "no gateway EUI") from error
+    when = _when(rx, event, arrived)
+    return Reception(
+        gateway_eui=gateway,
+        way=Way.NETWORK_SERVER,
+        received_at=when.at,
+        clock=when.clock,
+        number=_number(rx),
+        context=rx.context,
+        rssi=rx.rssi,
+        snr=round(rx.snr, 2),
+        frequency=event.tx_info.frequency or None,
+        dr=data_rate(event.tx_info),
+    )
+
+
+def _nowhere(event: integration.UplinkEvent, arrived: datetime) -> Reception:
+    """The reception of an event that names no gateway."""
+    at = _time(event.time)
+    known = at is not None and at <= arrived + _AHEAD
+    return Reception(
+        gateway_eui=GatewayEui(NOWHERE),
+        way=Way.NETWORK_SERVER,
+        received_at=at if at is not None and known else arrived,
+        clock=Rung.NETWORK if known else Rung.ARRIVAL,
+    )
+
+
+def _when(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrived: datetime) -> _When:
+    """The gateway's time where the network's agrees to 30 s, else the network's."""
+    network = (_time(rx.ns_time) if rx.HasField("ns_time") else None) or _time(event.time)
+    if network is None or network > arrived + _AHEAD:
+        network = None
+    own = _time(rx.gw_time) if rx.HasField("gw_time") else None
+    if own is not None and abs(own - (network or arrived)) <= _OFF and own <= arrived + _AHEAD:
+        gps = rx.HasField("time_since_gps_epoch")
+        return _When(own, Rung.GPS if gps else Rung.SYNCED)
+    if network is not None:
+        return _When(network, Rung.NETWORK)
+    return _When(arrived, Rung.ARRIVAL)
+
+
+def _number(rx: gw.UplinkRxInfo) -> Number | None:
+    """The gateway's own number, which travels through the network server as metadata."""
+    epoch, seq = rx.metadata.get("khaen_epoch"), rx.metadata.get("khaen_seq")
+    if epoch is None or seq is None:
+        return None
+    try:
+        number = Number(epoch=parse_epoch(epoch), seq=int(seq, 10))
+    except ValueError:
+        return None
+    return number if 1 <= number.seq <= MAX_SEQ else None
+
+
+def _origin(event: integration.UplinkEvent) -> Origin:
+    for rx in event.rx_info:
+        said = rx.metadata.get("khaen_origin")
+        if said in {Origin.SIMULATED, Origin.REPLAY, Origin.DRILL}:
+            return Origin(said)
+    return Origin.RADIO
+
+
+def _time(stamp: Timestamp) -> datetime | None:
+    if not stamp.seconds:
+        return None
+    try:
+        found: datetime = stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found

@@ -1,0 +1,385 @@
+"""Admission: uplinks and their receptions, a group of frames in one transaction.
+
+A `Group` reads what is known of a group's frames in a few statements, gathers what they change,
+and writes it at its end. Whoever uses it owns the transaction; nothing is kept across groups.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, func, select, tuple_
+
+from khaen.clock import Rung, from_micros, to_micros
+from khaen.evaluation import Subject
+from khaen.ids import DevAddr, DevEui, GatewayEui, SubjectId, UplinkId
+from khaen.reading import Decoded
+from khaen.uplink import Number, Reception, Uplink, Way
+from store import document
+from store.database import Transaction
+from store.hearing import NOWHERE, Heard, Hearing
+from store.journal import Kind
+from store.schema import registry, traffic
+from store.statements import Statements, inserting, replacing
+
+LATE_AFTER = timedelta(minutes=10)
+_AHEAD = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The highest counter of one generation, and when it was heard (microseconds)."""
+
+    generation: int
+    f_cnt: int
+    at: int
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """A new uplink until the group is written."""
+
+    uplink: Uplink
+    family: str
+    subject: Subject
+    late: bool
+    decoder_version: int | None = None
+    decoded: str | None = None
+    decode_error: str | None = None
+    rule_error: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What became of a first copy: either `decoded` or `decode_error`; rules that failed on it."""
+
+    decoded: Decoded = field(default_factory=Decoded)
+    version: int | None = None
+    decode_error: str | None = None
+    rule_error: str | None = None
+    late: bool = False
+
+
+class Group:
+    """The uplinks of one transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._hearings: dict[UplinkId, Hearing] = {}
+        self._admitted: dict[UplinkId, _Admitted] = {}
+        self._marks: dict[tuple[DevEui, DevAddr], dict[int, Mark]] = {}
+        self._moved: set[tuple[DevEui, DevAddr, int]] = set()
+        self._latest: list[tuple[object, ...]] = []
+        self._heard_by: dict[tuple[SubjectId, GatewayEui], int] = {}
+        self._next = 0
+
+    # -- what is known ------------------------------------------------------
+
+    def prefetch_marks(self, devices: Iterable[tuple[DevEui, DevAddr]]) -> None:
+        """Read the counters of these devices."""
+        wanted = sorted(set(devices))
+        self._marks.update((device, {}) for device in wanted)
+        if not wanted:
+            return
+        for row in self._tx.connection.execute(_MARKS, {"devices": wanted}):
+            self._marks[DevEui(row[0]), DevAddr(row[1])][row[2]] = Mark(
+                generation=row[2], f_cnt=row[3], at=row[4]
+            )
+
+    def prefetch(self, ids: Iterable[UplinkId]) -> None:
+        """Read which of these uplinks are known, and who heard them."""
+        wanted = [uplink_id.bytes for uplink_id in ids]
+        if not wanted:
+            return
+        by_seq: dict[int, Hearing] = {}
+        for id_, seq, received_at, count, has_phy in self._tx.connection.execute(
+            _KNOWN, {"ids": wanted}
+        ):
+            found = Hearing(
+                id=_uuid(id_),
+                seq=seq,
+                new=False,
+                received_at=received_at,
+                count=count,
+                has_phy=bool(has_phy),
+            )
+            self._hearings[found.id] = by_seq[seq] = found
+        if by_seq:
+            self._read_receptions(by_seq)
+
+    def marks(self, dev_eui: DevEui, dev_addr: DevAddr) -> list[Mark]:
+        """The device's counters under this address, newest generation first; prefetched."""
+        marks = self._marks.get((dev_eui, dev_addr), {})
+        return sorted(marks.values(), key=lambda mark: -mark.generation)
+
+    def heard_at(self, uplink_id: UplinkId) -> int | None:
+        """When a known uplink was heard (microseconds), None for a new one; prefetched."""
+        found = self._hearings.get(uplink_id)
+        return None if found is None else found.received_at
+
+    def neighbours(
+        self, dev_eui: DevEui, dev_addr: DevAddr, generation: int, f_cnt: int
+    ) -> tuple[int | None, int | None, bool]:
+        """When the next lower and the next higher counter of a generation were heard.
+
+        The third says whether this very counter was heard in it.
+        """
+        place = {"e": dev_eui, "a": dev_addr, "g": generation, "f": f_cnt}
+        connection = self._tx.connection
+        heard = [tuple(row) for row in connection.execute(_BELOW, place)]
+        heard += [tuple(row) for row in connection.execute(_ABOVE, place)]
+        heard += [
+            (row.uplink.f_cnt, self._hearings[id_].received_at)
+            for id_, row in self._admitted.items()
+            if (row.uplink.dev_eui, row.uplink.dev_addr, row.uplink.generation)
+            == (dev_eui, dev_addr, generation)
+        ]
+        below = max(((c, at) for c, at in heard if c < f_cnt), default=(0, None))[1]
+        above = min(((c, at) for c, at in heard if c > f_cnt), default=(0, None))[1]
+        return below, above, any(c == f_cnt for c, _ in heard)
+
+    # -- what changes -------------------------------------------------------
+
+    def admit(self, uplink: Uplink, uplink_id: UplinkId, family: str, subject: Subject) -> bool:
+        """Insert, or add the receptions to what is known; True for the first copy only."""
+        now = self._tx.now
+        hearing = self._hearings.get(uplink_id)
+        first = hearing is None
+        if hearing is None:
+            hearing = self._admit(uplink, uplink_id, family, subject)
+        else:
+            hearing.fill(uplink.phy_payload)
+        merged = False
+        for reception in uplink.receptions:
+            if hearing.add(reception, now):
+                merged = True
+                self._note_coverage(subject.id, reception)
+        if first:
+            self._tx.journal(Kind.ADMITTED, str(uplink_id))
+        elif merged:
+            self._tx.journal(Kind.MERGED, str(uplink_id))
+        return first
+
+    def record(self, uplink_id: UplinkId, outcome: Outcome) -> None:
+        """Keep what a first copy of this group said, or why that could not be read."""
+        row = self._admitted[uplink_id]
+        row.late = row.late or outcome.late
+        row.decoder_version = outcome.version
+        row.decode_error, row.rule_error = outcome.decode_error, outcome.rule_error
+        if outcome.decode_error is None:
+            row.decoded = document.render(outcome.decoded)
+            self._keep_latest(uplink_id, row.uplink, outcome.decoded)
+
+    def newest_counters(self) -> list[tuple[DevEui, DevAddr, int]]:
+        """The counters that this group moved on, each in its device's newest generation."""
+        return [
+            (dev_eui, dev_addr, marks[generation].f_cnt)
+            for dev_eui, dev_addr, generation in self._moved
+            if generation == max(marks := self._marks[dev_eui, dev_addr])
+        ]
+
+    def flush(self) -> None:
+        """Write it all."""
+        engine, tx = self._tx.connection.engine, self._tx
+        hearings = [h for h in self._hearings.values() if h.changed]
+        tx.many(
+            _SQL.sql(engine, "uplink"),
+            [self._uplink_row(h, self._admitted[h.id]) for h in hearings if h.new],
+        )
+        tx.many(_MERGE, [(h.count, h.phy_payload, h.seq) for h in hearings if not h.new])
+        tx.many(_SQL.sql(engine, "reception"), [row for h in hearings for row in h.rows()])
+        tx.many(_LATEST, self._latest)
+        tx.many(_HEARD_BY, [(*key, at) for key, at in self._heard_by.items()])
+        marks = ((e, a, self._marks[e, a][g]) for e, a, g in self._moved)
+        tx.many(
+            _SQL.sql(engine, "mark"), [(e, a, m.generation, m.f_cnt, m.at) for e, a, m in marks]
+        )
+
+    # -- inside -------------------------------------------------------------
+
+    def _admit(self, uplink: Uplink, uplink_id: UplinkId, family: str, subject: Subject) -> Hearing:
+        head = uplink.receptions[0]
+        at = to_micros(head.received_at)
+        hearing = Hearing(
+            id=uplink_id,
+            seq=self._take_seq(),
+            new=True,
+            received_at=at,
+            count=0,
+            has_phy=uplink.phy_payload is not None,
+            phy_payload=uplink.phy_payload,
+            changed=True,
+        )
+        self._hearings[uplink_id] = hearing
+        self._admitted[uplink_id] = _Admitted(
+            uplink,
+            family,
+            subject,
+            late=head.clock is Rung.BETWEEN
+            or from_micros(self._tx.now) - head.received_at > LATE_AFTER,
+        )
+        self._move_mark(uplink, at)
+        return hearing
+
+    def _take_seq(self) -> int:
+        if not self._next:
+            self._next = (self._tx.connection.execute(_LAST).scalar_one() or 0) + 1
+        seq = self._next
+        self._next += 1
+        return seq
+
+    def _move_mark(self, uplink: Uplink, at: int) -> None:
+        marks = self._marks.setdefault((uplink.dev_eui, uplink.dev_addr), {})
+        mark = marks.get(uplink.generation)
+        if mark is None or uplink.f_cnt > mark.f_cnt:
+            marks[uplink.generation] = Mark(generation=uplink.generation, f_cnt=uplink.f_cnt, at=at)
+            self._moved.add((uplink.dev_eui, uplink.dev_addr, uplink.generation))
+
+    def _note_coverage(self, subject: SubjectId, reception: Reception) -> None:
+        if reception.gateway_eui == NOWHERE:
+            return
+        key, at = (subject, reception.gateway_eui), to_micros(reception.received_at)
+        if at > self._heard_by.get(key, 0):
+            self._heard_by[key] = at
+
+    def _keep_latest(self, uplink_id: UplinkId, uplink: Uplink, decoded: Decoded) -> None:
+        received_at = uplink.received_at
+        for reading in decoded.readings:
+            if not math.isfinite(reading.value):
+                continue
+            at = reading.measured_at or received_at
+            # A device's clock that runs ahead must not hide all that it says later.
+            at = received_at if at > received_at + _AHEAD else at
+            self._latest.append(
+                (
+                    uplink.dev_eui,
+                    reading.quantity,
+                    reading.channel,
+                    reading.value,
+                    reading.quality.value,
+                    to_micros(at),
+                    uplink_id.bytes,
+                )
+            )
+
+    def _uplink_row(self, hearing: Hearing, row: _Admitted) -> tuple[object, ...]:
+        uplink, subject = row.uplink, row.subject
+        return (
+            hearing.seq,
+            hearing.id.bytes,
+            uplink.dev_eui,
+            uplink.dev_addr,
+            uplink.generation,
+            uplink.f_cnt,
+            uplink.f_port,
+            uplink.payload,
+            hearing.phy_payload,
+            uplink.confirmed,
+            uplink.origin.value,
+            subject.organisation,
+            subject.place,
+            subject.id,
+            hearing.received_at,
+            uplink.receptions[0].clock.value,
+            self._tx.now,
+            row.late,
+            row.family,
+            row.decoder_version,
+            row.decoded,
+            row.decode_error,
+            row.rule_error,
+            hearing.count,
+        )
+
+    def _read_receptions(self, by_seq: dict[int, Hearing]) -> None:
+        for row in self._tx.connection.execute(_RECEPTIONS, {"seqs": sorted(by_seq)}):
+            number = None if row.epoch is None else Number(epoch=row.epoch, seq=row.seq)
+            reception = Reception(
+                gateway_eui=GatewayEui(row.gateway_eui),
+                way=Way(row.way),
+                received_at=from_micros(row.received_at),
+                clock=Rung(row.clock),
+                number=number,
+                context=row.context,
+            )
+            hearing = by_seq[row.uplink]
+            hearing.by_key[reception.gateway_eui, row.context] = Heard(
+                reception, row.context, row.ingested_at, False
+            )
+
+
+def counters(connection: Connection) -> dict[tuple[DevEui, DevAddr], int]:
+    """The newest counter of every device and address."""
+    rows = connection.execute(select(_m.dev_eui, _m.dev_addr, _m.f_cnt_max).order_by(_m.generation))
+    return {(DevEui(row[0]), DevAddr(row[1])): row[2] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRow:
+    """What a projection needs of an uplink."""
+
+    dev_eui: str
+    subject: str
+    organisation: str
+    place: str | None
+    family: str
+    received_at: int
+    decoded: str | None
+
+
+def decoded(connection: Connection, ids: Iterable[UUID]) -> list[DecodedRow]:
+    """What these uplinks said, in no order."""
+    wanted = {"ids": [each.bytes for each in ids]}
+    if not wanted["ids"]:
+        return []
+    return [DecodedRow(*row) for row in connection.execute(_DECODED, wanted).tuples()]
+
+
+def _uuid(data: bytes) -> UplinkId:
+    return UplinkId(UUID(bytes=data))
+
+
+_u, _m = traffic.uplink.c, registry.counter_mark.c
+_KNOWN = select(_u.id, _u.seq, _u.received_at, _u.receptions, _u.phy_payload.is_not(None)).where(
+    _u.id.in_(bindparam("ids", expanding=True))
+)
+_MARKS = select(_m.dev_eui, _m.dev_addr, _m.generation, _m.f_cnt_max, _m.f_cnt_max_at).where(
+    tuple_(_m.dev_eui, _m.dev_addr).in_(bindparam("devices", expanding=True))
+)
+_RECEPTIONS = select(traffic.reception).where(
+    traffic.reception.c.uplink.in_(bindparam("seqs", expanding=True))
+)
+_PLACE = (
+    (_u.dev_eui == bindparam("e"))
+    & (_u.dev_addr == bindparam("a"))
+    & (_u.generation == bindparam("g"))
+)
+_COUNTERS = select(_u.f_cnt, _u.received_at).where(_PLACE)
+_BELOW = _COUNTERS.where(_u.f_cnt <= bindparam("f")).order_by(_u.f_cnt.desc()).limit(2)
+_ABOVE = _COUNTERS.where(_u.f_cnt > bindparam("f")).order_by(_u.f_cnt).limit(1)
+_DECODED = select(
+    _u.dev_eui, _u.subject, _u.organisation, _u.place, _u.family, _u.received_at, _u.decoded
+).where(_u.id.in_(bindparam("ids", expanding=True)))
+_LAST = select(func.max(_u.seq))
+_SQL = Statements(
+    uplink=inserting(traffic.uplink),
+    reception=replacing(traffic.reception, keep=frozenset({"ingested_at"})),
+    mark=replacing(registry.counter_mark),
+)
+_MERGE = "UPDATE uplink SET receptions = ?, phy_payload = coalesce(phy_payload, ?) WHERE seq = ?"
+_LATEST = (
+    "INSERT INTO latest (dev_eui, quantity, channel, value, quality, at, uplink)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dev_eui, quantity, channel) DO UPDATE SET"
+    " value = excluded.value, quality = excluded.quality, at = excluded.at,"
+    " uplink = excluded.uplink"
+    " WHERE excluded.at > latest.at"
+    " OR (excluded.at = latest.at AND excluded.uplink > latest.uplink)"
+)
+_HEARD_BY = (
+    "INSERT INTO heard_by (subject, gateway_eui, at) VALUES (?, ?, ?)"
+    " ON CONFLICT (subject, gateway_eui) DO UPDATE SET at = max(heard_by.at, excluded.at)"
+)
