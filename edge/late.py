@@ -53,7 +53,8 @@ class Late:
         self._settings, self._writer, self._sender = settings, writer, sender
         self._dating, self._clock, self._is_known = dating, clock, is_known
         self._lines = {True: _Line(), False: _Line()}
-        self._budget, self._budget_at = 0.0, clock.monotonic()
+        self._budget = max(1.0, settings.backlog_rate * _BURST_S)
+        self._budget_at = clock.monotonic()
         self._busy = False
 
     def begin_anew(self) -> None:

@@ -1,0 +1,396 @@
+"""What leaves the agent, by which topic and when: a fake connection, a clock that is moved."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edge.counts import Counts
+from edge.dating import Dating
+from edge.forwarder import Forwarder
+from edge.outbox import Outbox
+from edge.record import Arrival
+from edge.settings import EdgeSettings, ForwardSettings
+from edge.writer import Writer
+from khaen import topics
+from khaen.clock import ManualClock, Rung
+from khaen.receipt import EpochReceipt, Receipt
+from khaen.uplink import Kind, Origin
+from khaen.wire import Heard, parse
+from tests.edge.fixtures import GATEWAY, START, FakeHost, make_arrival, make_receipt
+
+UP, LIVE, BACKLOG = topics.up("as923", GATEWAY), topics.live(GATEWAY), topics.backlog(GATEWAY)
+
+
+@dataclass
+class FakeLink:
+    """A connection that takes everything, and acknowledges when it is told to."""
+
+    sent: list[tuple[str, Heard, float | None]] = field(default_factory=list)
+    unanswered: list[tuple[int, int]] = field(default_factory=list)
+    connection: int = 1
+    dropped: int = 0
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, expiry: float | None = None
+    ) -> tuple[int, int]:
+        assert qos == 1
+        answer = self.connection, len(self.sent) + 1
+        self.sent.append((topic, parse(GATEWAY, payload), expiry))
+        self.unanswered.append(answer)
+        self.told.set()
+        return answer
+
+    def drop(self) -> None:
+        self.dropped += 1
+
+    async def wait_for(self, count: int) -> None:
+        """Return when so many were sent."""
+        while len(self.sent) < count:
+            self.told.clear()
+            await self.told.wait()
+
+    def seqs(self, topic: str) -> list[int]:
+        return [heard.number.seq for t, heard, _ in self.sent if t == topic and heard.number]
+
+
+@dataclass
+class Bench:
+    """A forwarder on a real outbox."""
+
+    clock: ManualClock
+    host: FakeHost
+    link: FakeLink
+    writer: Writer
+    forwarder: Forwarder
+    counts: Counts
+    dating: Dating
+
+    async def hear(self, *arrivals: Arrival, offer: bool = True) -> None:
+        now = self.clock.monotonic()
+        heard = [replace(arrival, heard=now) for arrival in arrivals]
+        stored = await self.writer.submit(partial(self.writer.outbox.append, heard))
+        if offer:
+            self.forwarder.offer(stored, heard)
+
+    async def hear_without_clock(self, *, priority: bool = False) -> None:
+        instant = replace(make_arrival().instant, at=None, clock=None, boot_us=self.host.boot_us())
+        await self.hear(replace(make_arrival(priority=priority), instant=instant))
+
+    def answer(self, *, accepted: bool = True) -> None:
+        unanswered, self.link.unanswered = self.link.unanswered, []
+        for connection, mid in unanswered:
+            self.forwarder.taken(connection, mid, accepted)
+
+    async def pass_time(self, seconds: float, *, answer: bool = True) -> None:
+        """Let time pass in steps, as the forwarder's task would see it."""
+        end = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < end:
+            self.clock.advance(min(0.5, end - self.clock.monotonic()))
+            await self.forwarder.step()
+            if answer:
+                self.answer()
+
+    async def receive(self, receipt: Receipt) -> None:
+        self.forwarder.receive(receipt)
+        await self.writer.submit(self.writer.outbox.count)  # after the receipt was obeyed
+
+    def receipt(self, watermark: int, upto: int | None = None, **facts: Any) -> Receipt:
+        missing = facts.pop("missing", ())
+        entry = EpochReceipt(
+            epoch=self.writer.outbox.present,
+            watermark=watermark,
+            upto=watermark if upto is None else upto,
+            missing=missing,
+        )
+        return make_receipt(entry, **facts)
+
+
+@asynccontextmanager
+async def bench(folder: Path, **forward: Any) -> AsyncIterator[Bench]:
+    clock = ManualClock(START)
+    host = FakeHost(clock=clock)
+    dating = Dating(clock, host, trust=False)
+    outbox = Outbox(
+        folder / "outbox.sqlite",
+        gateway=GATEWAY,
+        origin=Origin.RADIO,
+        clock=clock,
+        host=host,
+        dating=dating,
+        hold_s=3600,
+    )
+    settings = EdgeSettings(
+        gateway_eui=GATEWAY, site="kk", forward=ForwardSettings(backlog_rate=100_000, **forward)
+    )
+    writer, link, counts = Writer(outbox, limit=1000), FakeLink(), Counts()
+    forwarder = Forwarder(settings, writer, link, dating, clock, counts)
+    try:
+        yield Bench(clock, host, link, writer, forwarder, counts, dating)
+    finally:
+        await writer.close()
+
+
+def frames(count: int, **facts: Any) -> Sequence[Arrival]:
+    return [make_arrival(b"\x40frame %d" % i, **facts) for i in range(count)]
+
+
+async def test_what_is_fresh_goes_live_at_once(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(make_arrival(), make_arrival(b"", kind=Kind.HEARTBEAT))
+        (up, frame, expiry), (live, heartbeat, _) = b.link.sent
+        assert (up, live, expiry) == (UP, LIVE, 2.0)
+        assert frame.number is not None
+        assert (frame.number.seq, frame.clock, frame.at) == (1, Rung.SYNCED, START)
+        assert heartbeat.kind is Kind.HEARTBEAT
+
+
+async def test_priority_overtakes_what_waits_for_the_window(tmp_path: Path) -> None:
+    async with bench(tmp_path, window=2) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(4), make_arrival(priority=True))
+        assert b.link.seqs(UP) == [5, 1]
+        b.answer()
+        assert b.link.seqs(UP) == [5, 1, 2, 3]
+
+
+async def test_two_seconds_later_it_is_late(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.hear(make_arrival(), make_arrival(live_s=3.0))
+        b.clock.advance(2.5)
+        b.forwarder.connect()
+        await b.forwarder.step()
+        assert b.link.seqs(UP) == [2], "a join is live for three seconds"
+        assert b.link.seqs(BACKLOG) == [1]
+        assert b.link.sent[-1][2] is None, "what is late does not expire"
+
+
+async def test_a_reconnect_sends_all_again_in_order_priority_first(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        await b.hear(*frames(2, priority=True))
+        b.forwarder.disconnect()
+        b.link.sent.clear()
+        await b.pass_time(3)
+        assert not b.link.sent
+        b.link.connection = 2
+        b.forwarder.connect()
+        await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [4, 5, 1, 2, 3]
+
+
+async def test_an_answer_of_the_last_connection_says_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(make_arrival())
+        b.forwarder.disconnect()
+        b.link.connection = 2
+        b.forwarder.connect()
+        await b.forwarder.step()
+        b.forwarder.taken(1, 1, True)
+        await b.pass_time(40, answer=False)
+        assert b.link.dropped, "the second one was never answered: the connection is stuck"
+
+
+async def test_without_receipt_it_goes_again_by_its_clock(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(make_arrival(priority=True), make_arrival())
+        b.answer()
+        await b.pass_time(4.5)
+        assert b.link.seqs(BACKLOG) == []
+        await b.pass_time(1)
+        assert b.link.seqs(BACKLOG) == [1]
+        await b.pass_time(10)
+        assert b.link.seqs(BACKLOG) == [1, 1]
+        await b.pass_time(15)
+        assert b.link.seqs(BACKLOG) == [1, 1, 2]
+
+
+async def test_the_brokers_word_is_no_proof_but_a_receipt_is(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        await b.receive(b.receipt(1, 3, missing=((2, 2),)))
+        assert (await b.writer.submit(b.writer.outbox.count)).waiting == ((2, 2),)
+        await b.pass_time(31)
+        assert b.link.seqs(BACKLOG) == [2]
+
+
+async def test_another_site_is_not_obeyed(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        await b.receive(b.receipt(3, site="another"))
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 3
+
+
+async def test_going_backwards_is_ignored_within_a_ledger(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        await b.receive(b.receipt(2))
+        b.clock.advance(6)
+        await b.receive(b.receipt(0, 3, missing=((3, 3),)))
+        await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [], "the older word hastens nothing"
+
+
+async def test_a_new_ledger_gets_everything_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        await b.receive(b.receipt(3))
+        await b.receive(b.receipt(1, ledger="restored"))
+        await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [2, 3]
+
+
+async def test_a_conflict_brings_new_numbers(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        old = b.writer.outbox.present
+        clash = EpochReceipt(epoch=old, watermark=3, upto=3, conflict=True)
+        await b.receive(make_receipt(clash))
+        await b.forwarder.step()
+        late = [heard for topic, heard, _ in b.link.sent if topic == BACKLOG]
+        new = b.writer.outbox.present
+        assert new != old
+        assert [(h.number.epoch, h.number.seq, h.kind) for h in late if h.number] == [
+            (new, 1, Kind.LORAWAN),
+            (new, 2, Kind.LORAWAN),
+            (new, 3, Kind.LORAWAN),
+            (old, 4, Kind.GONE),
+        ]
+        assert late[-1].payload == b'{"reason":"released","ranges":[[1,3]]}'
+
+
+async def test_late_frames_keep_to_their_window_and_leave_room_for_alarms(tmp_path: Path) -> None:
+    async with bench(tmp_path, backlog_window=16) as b:
+        await b.hear(*frames(40), offer=False)
+        b.forwarder.connect()
+        await b.pass_time(5)
+        assert b.link.seqs(BACKLOG) == list(range(1, 13))
+        await b.hear(*frames(9, priority=True), offer=False)
+        b.forwarder.disconnect()
+        b.forwarder.connect()
+        b.link.sent.clear()
+        await b.pass_time(2)
+        assert b.link.seqs(BACKLOG)[:9] == list(range(41, 50))
+        assert len(b.link.seqs(BACKLOG)) == 16
+        await b.receive(b.receipt(0, 49, missing=((1, 40),)))
+        await b.pass_time(0.5)
+        assert b.link.seqs(BACKLOG)[16:] == list(range(8, 13)), "nine left, five may follow"
+
+
+async def test_late_frames_take_half_of_the_window_at_most(tmp_path: Path) -> None:
+    async with bench(tmp_path, window=8) as b:
+        await b.hear(*frames(40), offer=False)
+        b.forwarder.connect()
+        await b.forwarder.step()
+        assert len(b.link.sent) == 4
+        await b.hear(make_arrival())
+        assert b.link.seqs(UP) == [41]
+
+
+async def test_the_backlog_keeps_its_rate(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder._late._settings = b.forwarder._late._settings.model_copy(
+            update={"backlog_rate": 10.0}
+        )
+        await b.hear(*frames(40), offer=False)
+        b.forwarder.connect()
+        await b.pass_time(2)
+        assert len(b.link.sent) <= 20
+
+
+async def test_what_the_broker_refuses_is_tried_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(make_arrival(priority=True))
+        b.answer(accepted=False)
+        await b.pass_time(6)
+        assert b.link.seqs(BACKLOG) == [1]
+
+
+async def test_without_khaen_behind_the_broker_its_word_may_count(tmp_path: Path) -> None:
+    async with bench(tmp_path, puback=True) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 0
+
+
+async def test_a_drained_backlog_is_told(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.hear(*frames(3), offer=False)
+        b.forwarder.connect()
+        await b.pass_time(1)
+        assert not b.forwarder.drained.is_set()
+        await b.receive(b.receipt(3))
+        await b.forwarder.step()
+        assert b.forwarder.drained.is_set()
+
+
+async def test_a_frame_without_clock_is_dated_by_its_boot(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        object.__setattr__(b.host, "true", False)
+        await b.hear_without_clock()
+        b.clock.advance(5)
+        b.forwarder.connect()
+        await b.forwarder.step()
+        assert not b.link.sent, "it waits: its date may still become better"
+        object.__setattr__(b.host, "true", True)
+        await b.pass_time(2)
+        ((_, heard, _),) = b.link.sent
+        assert (heard.clock, heard.at) == (Rung.BOOT, START)
+
+
+async def test_a_minute_is_long_enough_and_priority_never_waits(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        object.__setattr__(b.host, "true", False)
+        await b.hear(make_arrival(at=START - timedelta(days=2)), offer=False)
+        await b.hear_without_clock()
+        await b.hear_without_clock(priority=True)
+        b.clock.advance(5)
+        b.forwarder.connect()
+        await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [3, 1]
+        await b.pass_time(61)
+        assert b.link.seqs(BACKLOG)[-1] == 2
+        heard = b.link.sent[-1][1]
+        assert (heard.clock, heard.at) == (Rung.BETWEEN, START - timedelta(days=2))
+        assert heard.until is not None
+
+
+async def test_live_without_clock_is_dated_by_its_arrival(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        object.__setattr__(b.host, "true", False)
+        b.forwarder.connect()
+        await b.hear_without_clock()
+        ((topic, heard, _),) = b.link.sent
+        assert (topic, heard.clock, heard.at) == (UP, Rung.ARRIVAL, None)
+
+
+async def test_the_task_runs_and_ends(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        task = asyncio.create_task(b.forwarder.run())
+        await b.hear(*frames(3), offer=False)
+        b.forwarder.connect()
+        await asyncio.wait_for(b.link.wait_for(3), 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert b.link.seqs(BACKLOG) == [1, 2, 3]
