@@ -25,7 +25,7 @@ from edge.settings import EdgeSettings
 from edge.sources.semtech_udp import SemtechUdp, listen
 from edge.status import Status
 from edge.writer import Writer
-from khaen import log, priority, topics
+from khaen import log, priority, ready, topics
 from khaen.clock import Clock, SystemClock
 from khaen.errors import NotRunnable, StoreUnavailable, WireError
 from khaen.priority import PriorityList
@@ -157,6 +157,12 @@ class Program:
                 udp=f"{host}:{port}",
                 mqtt=f"{settings.mqtt.host}:{settings.mqtt.port}",
                 metrics=metrics_port,
+            )
+            ready.announce(
+                "edge",
+                gateway=settings.gateway_eui,
+                udp=f"{host}:{port}",
+                metrics=f"http://127.0.0.1:{metrics_port}/metrics",
             )
             async with asyncio.TaskGroup() as group:
                 tasks = [
