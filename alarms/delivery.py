@@ -71,6 +71,8 @@ def _prepare(registry: Registry, entry: Notification, alarm: Alarm) -> Job:
         refused = "unknown channel"
     elif simulated and not channel.safe:
         refused = "simulated"
+    elif entry.tries > TRIES:  # a channel that fails in ways of its own settles nothing itself
+        refused = "tried too often"
     elif channel.addressed:
         try:
             target = read_target(address.url_file) if address else ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -129,7 +130,10 @@ class Program:
         except StoreUnavailable as error:
             _log.warning("store_unavailable", part=name, error=str(error))
         except Exception as error:  # noqa: BLE001 - one call or part that fails stops no other
-            _log.error("part_failed", part=name, error=type(error).__name__, exc_info=error)
+            # Where, not what: the text of an error may hold an address or a row.
+            *_, last = traceback.extract_tb(error.__traceback__)
+            where = f"{last.filename}:{last.lineno}"
+            _log.error("part_failed", part=name, error=type(error).__name__, where=where)
         else:
             return True
         self._desk.counts.errors.labels(name).inc()

@@ -187,6 +187,28 @@ def test_program_killed_while_it_sends_is_followed_by_another_with_the_same_key(
     assert len(calls_of(ledger, alarm)) == 1
 
 
+def test_acceptance_while_a_call_hangs_stops_its_retries(
+    ledger: Database, tmp_path: Path, receiver: Receiver, alarm_program: Start
+) -> None:
+    set_up(ledger, tmp_path, (0, receiver.url), (1, receiver.url))
+    alarm = make_alarm(at=now())
+
+    def accept_meanwhile(_call: Call) -> int:
+        accept(ledger, alarm)
+        receiver.answer = lambda _: 204
+        return 503
+
+    receiver.answer = accept_meanwhile
+    alarm_program()
+    ring(ledger, alarm)
+    wait_open(ledger, "channel")  # which is raised with the failure's settling
+    other = ring(ledger, make_alarm(rule="fall", at=now()))
+    wait_sent(ledger, other, 2)  # its second step comes after that of the accepted one would
+    assert [call.document["rule"] for call in receiver.calls].count("sos") == 1
+    (entry,) = calls_of(ledger, alarm)
+    assert (entry.state, entry.tries) == (Delivery.CANCELLED, 1)
+
+
 def test_restart_at_every_step_of_a_plan_loses_none(
     ledger: Database, tmp_path: Path, receiver: Receiver, alarm_program: Start
 ) -> None:
