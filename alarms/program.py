@@ -191,7 +191,7 @@ class Program:
 
     async def _beat(self) -> None:
         name = self._desk.settings.alarms.name
-        program = PROGRAM if name == "main" else f"{PROGRAM}-{name}"
+        program = liveness.ALARMS if name == "main" else f"{liveness.ALARMS}-{name}"
         if self.ill():
             self._since = self._desk.now()
         else:
