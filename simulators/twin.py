@@ -1,0 +1,142 @@
+"""The twin of a site in real time: its devices on the air, its packet forwarders on the wire.
+
+All of it is one process and one event loop; the agents that it talks to are real. What it counts is
+its own: it learns from the agents' PUSH_ACKs alone what they took, never from Khaen's books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from khaen import log
+from khaen.clock import Clock
+from khaen.ids import GatewayEui
+from khaen.site.model import Gateway
+from simulators.device import Transmission
+from simulators.packet_forwarder import PacketForwarder
+from simulators.radio import Hearing
+from simulators.traffic import Traffic
+
+_log = log.logger()
+_LONGEST_WAIT_S: Final = 0.5
+
+Pushed = Callable[[Hearing, float], None]
+"""Told of each frame handed to a socket, with the monotonic time of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What one gateway's forwarder sent and what its agent acknowledged, in frames."""
+
+    sent: int
+    acked: int
+
+
+class Twin:
+    """Runs a site's radio. `agents` says where each gateway's agent listens for UDP."""
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        gateways: Mapping[GatewayEui, Gateway],
+        agents: Mapping[GatewayEui, tuple[str, int]],
+        clock: Clock,
+        *,
+        pushed: Pushed = lambda _hearing, _at: None,
+    ) -> None:
+        self.traffic = traffic
+        self.transmissions = 0
+        self.unheard = 0
+        """Frames that no gateway demodulated: never heard, so never promised."""
+        self._clock, self._pushed = clock, pushed
+        self._agents = dict(agents)
+        self._forwarders = {
+            eui: PacketForwarder(eui=eui, position=gateway.position, clock=clock)
+            for eui, gateway in gateways.items()
+            if eui in agents and gateway.position is not None
+        }
+        self._arrivals: list[tuple[float, int, Transmission]] = []
+        self._order = itertools.count()
+        self._began = 0.0
+        self._silent = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled: radio until `stop_radio`, forwarders to the end."""
+        self._began = self._clock.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for eui, forwarder in self._forwarders.items():
+                tasks.create_task(forwarder.run(*self._agents[eui]), name=f"forwarder {eui}")
+            tasks.create_task(self._transmit(), name="radio")
+
+    @property
+    def now(self) -> float:
+        """Seconds since the radio began."""
+        return self._clock.monotonic() - self._began
+
+    def stop_radio(self) -> None:
+        """Nothing is transmitted any more; what is on the air still arrives."""
+        self._silent.set()
+        self._changed.set()
+
+    def look_again(self) -> None:
+        """Something was put into the traffic from outside."""
+        self._changed.set()
+
+    def tallies(self) -> dict[GatewayEui, Tally]:
+        """What each forwarder sent and got acknowledged so far."""
+        return {
+            eui: Tally(sent=forwarder.counts.sent, acked=forwarder.counts.acked)
+            for eui, forwarder in self._forwarders.items()
+        }
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the radio is off and every frame that was sent is acknowledged."""
+        settled = all(forwarder.unanswered == 0 for forwarder in self._forwarders.values())
+        return self._silent.is_set() and not self._arrivals and settled
+
+    async def _transmit(self) -> None:
+        while not (self._silent.is_set() and not self._arrivals):
+            self._changed.clear()
+            now = self.now
+            if not self._silent.is_set():
+                while self.traffic.next_at <= now:
+                    self._take(self.traffic.step())
+            while self._arrivals and self._arrivals[0][0] <= now:
+                self._hand_over(heapq.heappop(self._arrivals)[2])
+            await self._sleep(self._next_at() - self.now)
+
+    def _next_at(self) -> float:
+        arrival = self._arrivals[0][0] if self._arrivals else float("inf")
+        return arrival if self._silent.is_set() else min(arrival, self.traffic.next_at)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(min(max(0.0, seconds), _LONGEST_WAIT_S)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _take(self, sent: Transmission | None) -> None:
+        if sent is not None:
+            self.transmissions += 1
+            heapq.heappush(self._arrivals, (sent.ends, next(self._order), sent))
+
+    def _hand_over(self, sent: Transmission) -> None:
+        """A frame is over: each gateway that demodulated it tells its agent."""
+        hearings = self.traffic.radio.hear(sent)
+        self.unheard += not hearings
+        for hearing in hearings:
+            forwarder = self._forwarders.get(hearing.gateway_eui)
+            if forwarder is None:
+                continue
+            try:
+                self._pushed(hearing, forwarder.push([hearing]))
+            except OSError as error:
+                _log.warning("datagram_not_sent", gateway_eui=hearing.gateway_eui, error=str(error))
