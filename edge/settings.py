@@ -69,7 +69,11 @@ class EdgeSettings(BaseSettings):
     """All of `edge.toml`."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="KHAEN_", env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        env_prefix="KHAEN_",
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
     )
 
     gateway_eui: GatewayEui

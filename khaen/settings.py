@@ -28,7 +28,7 @@ KEY_BYTES = 32
 class Section(BaseModel):
     """A table of a settings file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class LedgerSettings(Section):
@@ -56,6 +56,7 @@ class SeriesSettings(Section):
     """The embedded series of readings; empty means that nothing follows the ledger into one."""
 
     path: Path | None = None
+    """An SQLite file."""
 
 
 class IngestSettings(Section):
@@ -66,6 +67,7 @@ class IngestSettings(Section):
     group_ms: float = Field(default=20.0, gt=0, le=1000)
     """A group of frames is committed at this age at the latest."""
     group_frames: int = Field(default=64, ge=1, le=4096)
+    """… and at this many frames."""
     window: int = Field(default=512, ge=1, le=65535)
     """MQTT receive maximum per connection."""
     queue: int = Field(default=1024, ge=1, le=100_000)
@@ -75,21 +77,25 @@ class IngestSettings(Section):
     receipt_s: float = Field(default=0.2, gt=0, le=5)
     """Receipts of one gateway are gathered for this long."""
     metrics_port: int = Field(default=9102, ge=0, le=65535)
+    """Prometheus, `/health` and `/ready` on loopback; 0 takes any free port."""
 
 
 class AlarmSettings(Section):
     """The alarm program."""
 
     name: str = Field(default="main", pattern=r"[a-z0-9]{1,16}")
+    """Names its leases, where several run."""
     heartbeat_s: float = Field(default=150.0, gt=0)
     """A gateway without a heartbeat for this long is down."""
     metrics_port: int = Field(default=9103, ge=0, le=65535)
+    """Prometheus and `/health` on loopback; 0 takes any free port."""
 
 
 class ConsoleSettings(Section):
     """The care centre's web console."""
 
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = Field(default=8080, ge=0, le=65535)
     """0 takes any free port."""
     public_url: str = ""
@@ -100,10 +106,15 @@ class Settings(BaseSettings):
     """All of `khaen.toml`."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="KHAEN_", env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        env_prefix="KHAEN_",
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
     )
 
     log_level: str = Field(default="INFO", pattern="DEBUG|INFO|WARNING|ERROR")
+    """DEBUG, INFO, WARNING or ERROR."""
     ledger: LedgerSettings = LedgerSettings()
     series: SeriesSettings = SeriesSettings()
     mqtt: MqttSettings = MqttSettings()

@@ -24,19 +24,26 @@ class Version(enum.StrEnum):
 class MqttSettings(BaseModel):
     """How to reach a broker. Secrets are files; `username` may be empty for an open broker."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
+    """The broker's name or address."""
     port: int = Field(default=1883, ge=1, le=65535)
+    """1883 plain, 8883 with TLS."""
     version: Version = Version.AUTO
+    """`5`, `3.1.1` or `auto`."""
     keepalive: int = Field(default=60, ge=5, le=3600)
     """Seconds."""
     username: str = ""
+    """Empty for a broker that asks for none."""
     password_file: Path | None = None
+    """A file with the password in one line."""
     ca_file: Path | None = None
     """Turns TLS on and names whom to trust."""
     cert_file: Path | None = None
+    """Our certificate, where the broker asks for one …"""
     key_file: Path | None = None
+    """… and its key."""
 
     def password(self) -> str | None:
         """The password, read afresh. Raises SettingsError naming the file."""
