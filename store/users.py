@@ -109,6 +109,11 @@ def administrator(
     return create_user(tx, name=name, organisation=organisation, role=ADMINISTRATOR)
 
 
+def exist(connection: Connection) -> bool:
+    """Whether there is any user yet."""
+    return connection.execute(select(user.c.id).limit(1)).first() is not None
+
+
 def make_sign_in_link(tx: Transaction, user_id: str) -> str:
     """The token of a link that signs `user_id` in, once, within 15 minutes."""
     token = secrets.token_urlsafe(32)

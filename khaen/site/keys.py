@@ -24,13 +24,17 @@ def generate(devices: Iterable[DevEui]) -> dict[DevEui, SessionKeys]:
 
 
 def write(path: Path, keys: Mapping[DevEui, SessionKeys]) -> None:
-    """Write a new keys file, mode 0600. Raises FileExistsError; keys in use are not overwritten."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Write a keys file, mode 0600, whole or not at all. Raises OSError."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(HEADER)
         for dev_eui, pair in sorted(keys.items()):
             rows.writerow((dev_eui, pair.nwk_s_key.hex(), pair.app_s_key.hex()))
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
 
 
 def is_private(path: Path) -> bool:

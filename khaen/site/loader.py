@@ -76,6 +76,17 @@ def load(file: Path, known: Known = NOTHING_KNOWN, *, with_keys: bool = True) ->
     return Loaded(site=site, keys=keys or {}, warnings=tuple(sorted(warnings, key=_order(file))))
 
 
+def read_keys(file: Path) -> Mapping[DevEui, SessionKeys]:
+    """The keys that the site file's keys file has, complete or not. Raises SiteErrors."""
+    document = read(file)
+    _resolve_paths(document)
+    path = document.value.get("keys_file")
+    keys = _read_keys(document, Path(path)) if isinstance(path, str) else None
+    if document.problems:
+        raise SiteErrors(tuple(Finding(place=at, problem=p) for at, p in document.problems))
+    return keys or {}
+
+
 def _order(file: Path) -> Callable[[Finding], tuple[bool, str, int, str]]:
     return lambda f: (f.place.file != file, str(f.place.file), f.place.line, f.problem.key)
 
