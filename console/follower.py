@@ -57,7 +57,7 @@ class Follower(threading.Thread):
         self._dismiss = dismiss
         self._ended = threading.Event()
         self._registry_at = self._sessions_at = self._touched_at = time.monotonic()
-        self.looked_at = 0.0
+        self.looked_at = time.monotonic()
         """Monotonic seconds at which the ledger last answered."""
         with house.database.read() as connection:
             self.position = journal.head(connection)
@@ -80,6 +80,13 @@ class Follower(threading.Thread):
             except StoreUnavailable as error:
                 if not failing:
                     _log.warning("ledger_unavailable", error=str(error))
+                failing = True
+                self._ended.wait(RETRY_S)
+            except Exception:  # noqa: BLE001 (outermost border)
+                # The border of this thread: dead, it would leave every screen blind for good.
+                # Meanwhile the beats say that nothing is seen.
+                if not failing:
+                    _log.exception("follower_failed")
                 failing = True
                 self._ended.wait(RETRY_S)
             else:

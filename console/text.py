@@ -156,6 +156,7 @@ TEXTS: Mapping[str, Text] = {
     "change.notified": Text("แจ้งผู้รับผิดชอบ", "People told"),
     "change.late_episode": Text("พบเหตุย้อนหลัง", "Found afterwards"),
     "readings": Text("ค่าล่าสุด", "Latest readings"),
+    "readings.all": Text("ดูค่าที่วัดได้ทั้งหมด", "All readings"),
     "readings.none": Text("ยังไม่มีค่าที่วัดได้", "No readings yet"),
     "reading.what": Text("รายการ", "What"),
     "reading.value": Text("ค่า", "Value"),

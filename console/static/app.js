@@ -5,6 +5,7 @@
   const BEAT_LOST_MS = 8000; // the server beats each 3 s; the banner must stand within 10 s
   const ERROR_LOST_MS = 3000;
   const SETTLE_MS = 400;
+  const REFRESH_MS = 15000; // what changes without an alarm: the gateways
   const REPEAT_MS = 12000; // IEC 60601-1-8: high priority repeats within 15 s
   const texts = JSON.parse(document.body.dataset.texts);
   const byId = (id) => document.getElementById(id);
@@ -36,7 +37,10 @@
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     old.replaceWith(fresh);
     for (const id of open) if (id && byId(id)) byId(id).open = true;
-    if (focused && byId(focused)) byId(focused).focus({ preventScroll: true });
+    if (focused) { // where the pressed button is gone, the next step takes the focus
+      const next = byId(focused) || fresh.querySelector("summary, button, a");
+      if (next) next.focus({ preventScroll: true });
+    }
     return fresh;
   };
   const merge = (into, from, changed) => {
@@ -267,5 +271,6 @@
     if (told && told.textContent && toldAt === 0) toldAt = performance.now();
     if (told && toldAt && performance.now() - toldAt > 12000) { tell("", false); toldAt = 0; }
   }, 500);
+  setInterval(ask, REFRESH_MS);
   document.addEventListener("visibilitychange", showLink);
 })();
