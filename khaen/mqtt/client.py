@@ -23,6 +23,9 @@ _log = log.logger()
 _STABLE_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 _ANSWER_SECONDS_AUTO = 3.0
+# A broker that comes back is found soon, however long it was away: a call for help waits for it,
+# and is promised within 10 s of the return.
+_LONGEST_PAUSE_SECONDS = 3.0
 _WRONG_VERSION = "Unsupported protocol version"
 _CALLBACKS = (
     "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
@@ -61,7 +64,7 @@ class Client:
     ) -> None:
         self._settings, self._session, self._handlers = settings, session, handlers
         self._version = Version.V5 if settings.version is Version.AUTO else settings.version
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or Backoff(cap=_LONGEST_PAUSE_SECONDS)
         self._stop = threading.Event()
         self._hold = threading.Event()
         self._hold.set()

@@ -1,214 +1,397 @@
-"""A small site in a ledger, and what its devices and gateways send."""
+"""A small site as real processes: broker, an agent per gateway, ingest, alarms, console."""
 
-from __future__ import annotations
-
-import json
-from collections.abc import Iterator
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from chirpstack_api import gw, integration
-from google.protobuf.timestamp_pb2 import Timestamp
+import httpx
 from pydantic import SecretBytes
 
-from khaen import topics
-from khaen.clock import Clock, Rung
-from khaen.ids import DevAddr, DevEui, Epoch, GatewayEui
+from khaen.ids import DevAddr, DevEui, GatewayEui, parse_dev_eui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
-from khaen.site.model import Site
-from khaen.uplink import Kind, Number, Origin
-from khaen.wire import Stamp, stamp
-from store import migrate, registry
+from khaen.site import keys
+from khaen.site.model import Agent, Device, Gateway, Organisation, Place, Site, Text
+from simulators.payloads import wristband
+from store import migrate, registry, users
+from store.accounts import AccountRow, audit
 from store.database import Database
+from tests.support.broker import Mosquitto
+from tests.support.forwarder import Forwarder
+from tests.support.ports import find_free_port, find_free_udp_port
+from tests.support.programs import ROOT, Program, Threaded, wait_for
+from tests.support.screen import Screen
 
-KEY = SecretBytes(bytes(range(32)))
-GATEWAYS = tuple(GatewayEui(f"0016c001f153a1{i:02x}") for i in range(1, 5))
-EPOCH = Epoch("00000000000000e1")
-WRISTBAND, THERMOMETER, RESTARTING, REAL = (DevEui(f"a1b2c3d4e5f6000{i}") for i in range(1, 5))
-FAMILIES = {
-    WRISTBAND: "khaen_wristband",
-    THERMOMETER: "milesight_em300_th",
-    RESTARTING: "milesight_em300_th",
-    REAL: "khaen_wristband",
-}
-START = datetime(2026, 7, 23, 1, 0, 0, tzinfo=UTC)
-
-
-def dev_addr(dev_eui: DevEui) -> DevAddr:
-    """The address of one of the site's devices."""
-    return DevAddr(f"2601{dev_eui[-4:]}")
+ORGANISATION = "nong-kham"
+REGION = "as923"
+GATEWAYS = tuple(GatewayEui(f"ac1f09fffe0a0b{n:02x}") for n in range(1, 5))
+HASTY = ("resend_s = 3.0", "resend_max_s = 10.0", "hasten_s = 1.0")
+"""For `forward`: frames that a broker forgot are sent again soon, so that a test ends."""
 
 
-def session_keys(dev_eui: DevEui) -> SessionKeys:
-    """The keys of one of the site's devices."""
-    seed = bytes.fromhex(dev_eui)
-    return SessionKeys(nwk_s_key=seed + b"nwkskey.", app_s_key=seed + b"appskey.")
+class Band:
+    """A wristband with an ABP session: real frames, one counter."""
 
-
-def make_site(**more: object) -> Site:
-    """Two organisations, one of them real; four devices, four gateways."""
-    devices = [
-        {
-            "dev_eui": dev_eui,
-            "family": family,
-            "organisation": "real" if dev_eui == REAL else "ward",
-            "dev_addr": dev_addr(dev_eui),
-            "counter": "restarts" if dev_eui == RESTARTING else "continues",
-        }
-        for dev_eui, family in FAMILIES.items()
-    ]
-    document: dict[str, object] = {
-        "site": "test",
-        "name": {"th": "ทดสอบ", "en": "Test"},
-        "lorawan": {"prefixes": ["26010000/16"]},
-        "organisations": [
-            {"id": "ward", "name": {"th": "ก", "en": "Ward"}, "simulated": True},
-            {"id": "real", "name": {"th": "ข", "en": "Real"}},
-        ],
-        "gateways": [{"eui": eui, "name": eui, "organisation": "ward"} for eui in GATEWAYS],
-        "devices": devices,
-        "keys_file": Path("keys.csv"),
-    }
-    return Site.model_validate(document | more)
-
-
-def make_ledger(folder: Path, clock: Clock | None = None) -> Database:
-    """A ledger with the site in it."""
-    database = Database(f"sqlite:///{folder}/ledger.sqlite", clock=clock)
-    migrate.upgrade(database)
-    apply_site(database, make_site())
-    return database
-
-
-def apply_site(database: Database, site: Site) -> None:
-    """Write the site into the ledger."""
-    keys = {device.dev_eui: session_keys(device.dev_eui) for device in site.devices}
-    registry.apply(database, site, keys, KEY)
-
-
-@dataclass(slots=True)
-class Device:
-    """A device that counts its frames."""
-
-    dev_eui: DevEui
-    f_cnt: int = 0
-
-    def cipher(self) -> SessionCipher:
-        """Its keys, made ready."""
-        keys = session_keys(self.dev_eui)
-        return SessionCipher(
-            dev_addr=dev_addr(self.dev_eui),
-            nwk_s_key=keys.nwk_s_key,
-            app_s_key=keys.app_s_key,
+    def __init__(self, index: int) -> None:
+        self.dev_eui = parse_dev_eui(f"a81758ff{index:08x}")
+        self.dev_addr = DevAddr(f"01{index:06x}")
+        self.resident = f"R-{index:04d}"
+        self.keys = SessionKeys(
+            nwk_s_key=_key(self.dev_eui, "network"), app_s_key=_key(self.dev_eui, "application")
         )
-
-    def say(self, payload: bytes, f_port: int | None = 10, f_cnt: int | None = None) -> bytes:
-        """The next frame as it is on the air."""
-        if f_cnt is None:
-            f_cnt, self.f_cnt = self.f_cnt, self.f_cnt + 1
-        return self.cipher().seal_uplink(f_cnt=f_cnt, f_port=f_port, payload=payload)
-
-
-@dataclass(slots=True)
-class Gateway:
-    """An agent that numbers what it hears."""
-
-    eui: GatewayEui = GATEWAYS[0]
-    epoch: Epoch = EPOCH
-    seqs: Iterator[int] = field(default_factory=lambda: iter(range(1, 1 << 40)))
-
-    def hear(
-        self,
-        payload: bytes,
-        at: datetime | None,
-        *,
-        kind: Kind = Kind.LORAWAN,
-        origin: Origin = Origin.SIMULATED,
-        clock: Rung = Rung.SYNCED,
-        until: datetime | None = None,
-        seq: int | None = None,
-        context: bytes = b"ctx!",
-        topic: str | None = None,
-        device: str | None = None,
-    ) -> bytes:
-        """A record in its envelope; the next number, unless one is given."""
-        number = Number(epoch=self.epoch, seq=next(self.seqs) if seq is None else seq)
-        return stamp(
-            radio_frame(self.eui, payload, context),
-            Stamp(
-                number=number,
-                kind=kind,
-                clock=clock if at is not None else Rung.ARRIVAL,
-                origin=origin,
-                at=at,
-                until=until,
-                topic=topic,
-                device=device,
-            ),
+        self.cipher = SessionCipher(
+            dev_addr=self.dev_addr,
+            nwk_s_key=self.keys.nwk_s_key,
+            app_s_key=self.keys.app_s_key,
         )
+        self.f_cnt = 0
+        self.press = 0
 
     @property
-    def up(self) -> str:
-        """Its topic of live LoRaWAN frames."""
-        return topics.up("as923", self.eui)
+    def subject(self) -> str:
+        """Who wears it."""
+        return f"person:{self.resident}"
+
+    def telemetry(self, heart_rate: int = 70) -> bytes:
+        """The next frame: how its wearer is."""
+        values = wristband.Telemetry(
+            worn=True,
+            charging=False,
+            moving=True,
+            battery=80,
+            heart_rate=heart_rate,
+            spo2=97,
+            signal_quality=90,
+            activity=30,
+            skin_temperature=33.5,
+            steps=1000,
+            still_time=0,
+        )
+        return self.seal(wristband.TELEMETRY_PORT, wristband.encode_telemetry(values))
+
+    def sos(self, *, age: int = 0, new: bool = True) -> bytes:
+        """The next frame: a call for help, of a new press or once more of the last."""
+        self.press += new
+        payload = wristband.encode_sos(press=self.press, battery=80, age=age)
+        return self.seal(wristband.SOS_PORT, payload, confirmed=True)
+
+    def seal(self, f_port: int, payload: bytes, *, confirmed: bool = False) -> bytes:
+        """The next frame with this payload."""
+        f_cnt, self.f_cnt = self.f_cnt, self.f_cnt + 1
+        return self.cipher.seal_uplink(
+            f_cnt=f_cnt, f_port=f_port, payload=payload, confirmed=confirmed, adr=True
+        )
 
 
-def radio_frame(eui: GatewayEui, payload: bytes, context: bytes = b"ctx!") -> gw.UplinkFrame:
-    """A frame as a packet forwarder of another make gives it."""
-    frame = gw.UplinkFrame(phy_payload=payload)
-    frame.rx_info.gateway_id = eui
-    frame.rx_info.rssi = -87
-    frame.rx_info.snr = 7.5
-    frame.rx_info.context = context
-    frame.tx_info.frequency = 923_200_000
-    frame.tx_info.modulation.lora.bandwidth = 125_000
-    frame.tx_info.modulation.lora.spreading_factor = 7
-    return frame
+def _key(dev_eui: str, use: str) -> bytes:
+    return sha256(f"test {use} {dev_eui}".encode()).digest()[:16]
 
 
-def event(
-    dev_eui: DevEui,
-    payload: bytes,
-    at: datetime,
+def describe(
+    bands: Iterable[Band],
+    agents: Mapping[GatewayEui, int],
     *,
-    f_cnt: int,
-    f_port: int = 10,
-    heard_by: tuple[bytes, ...] = (),
-) -> integration.UplinkEvent:
-    """ChirpStack's `up` event about a frame; `heard_by` are envelopes that the server got."""
-    stamp_at = Timestamp()
-    stamp_at.FromDatetime(at)
-    found = integration.UplinkEvent(
-        deduplication_id="9b1f6a1e-4f1d-4a8a-9d0e-6a1f3c2b7d10",
-        time=stamp_at,
-        device_info=integration.DeviceInfo(dev_eui=dev_eui, device_name="a device"),
-        dev_addr=dev_addr(dev_eui),
-        f_cnt=f_cnt,
-        f_port=f_port,
-        data=payload,
+    keys_file: Path,
+    simulated: bool = False,
+) -> Site:
+    """The site file's content; `agents` gives the UDP port of each gateway's agent."""
+    text = Text(th="หนองขาม", en="Nong Kham")
+    return Site(
+        site="nong-kham",
+        name=text,
+        organisations=(Organisation(id=ORGANISATION, name=text, simulated=simulated),),
+        places=(Place(id="house-12", organisation=ORGANISATION, name=text),),
+        gateways=tuple(
+            Gateway(
+                eui=eui,
+                name=f"Roof {eui[-2:]}",
+                organisation=ORGANISATION,
+                simulated=simulated,
+                agent=Agent(udp_port=port),
+            )
+            for eui, port in agents.items()
+        ),
+        devices=tuple(
+            Device(
+                dev_eui=band.dev_eui,
+                family="khaen_wristband",
+                organisation=ORGANISATION,
+                place="house-12",
+                resident=band.resident,
+                dev_addr=band.dev_addr,
+            )
+            for band in bands
+        ),
+        keys_file=keys_file,
     )
-    for envelope in heard_by:
-        frame = gw.UplinkFrame.FromString(envelope)
-        rx = found.rx_info.add()
-        rx.CopyFrom(frame.rx_info)
-        rx.gw_time.CopyFrom(stamp_at)
-        rx.ns_time.CopyFrom(stamp_at)
-        found.tx_info.CopyFrom(frame.tx_info)
-    return found
 
 
-def event_topic(dev_eui: DevEui, kind: str = "up") -> str:
-    """Where ChirpStack publishes it."""
-    return f"application/17c82e96-be03-4f38-aef3-f83d48582d97/device/{dev_eui}/event/{kind}"
+@dataclass(kw_only=True)
+class RunningSite:
+    """Everything of a site in one folder; a context manager that ends what it started.
+
+    `forward` and `edge` are further lines of edge.toml, `ingest` of khaen.toml's section.
+    """
+
+    folder: Path
+    bands: list[Band]
+    gateways: Sequence[GatewayEui] = GATEWAYS[:1]
+    simulated: bool = False
+    forward: Sequence[str] = ()
+    edge: Sequence[str] = ("status_s = 0.5",)
+    ingest_lines: Sequence[str] = ()
+    broker_lines: Sequence[str] = ()
+    broker_port: dict[GatewayEui, int] = field(default_factory=dict)
+    """Where an agent finds the broker, if not at its own port."""
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.broker = Mosquitto(self.folder / "broker", settings=self.broker_lines)
+        self.url = f"sqlite:///{self.folder}/ledger.sqlite"
+        self.config = self.folder / "khaen.toml"
+        self._udp = {eui: find_free_udp_port() for eui in self.gateways}
+        self.database = self._make_ledger()
+        self._write_config()
+        self.ingest = self._server("ingest")
+        self.alarms = self._server("alarms")
+        self.console = self._server("console")
+        self._metrics = {eui: find_free_port() for eui in self.gateways}
+        self.agents = {eui: self._agent(eui) for eui in self.gateways}
+        self.forwarders = {eui: Forwarder(eui, port) for eui, port in self._udp.items()}
+        self.console_url = f"http://127.0.0.1:{self._console_port}"
+        self._screens: list[Screen] = []
+
+    # -- files --------------------------------------------------------------
+
+    def _make_ledger(self) -> Database:
+        key = secrets.token_bytes(32)
+        self._key_file = self.folder / "ledger.key"
+        self._key_file.touch(mode=0o600)
+        self._key_file.write_bytes(key)
+        database = Database(self.url)
+        migrate.upgrade(database)
+        pairs: dict[DevEui, SessionKeys] = {band.dev_eui: band.keys for band in self.bands}
+        keys_file = self.folder / "keys.csv"
+        keys.write(keys_file, pairs)
+        site = describe(self.bands, self._udp, keys_file=keys_file, simulated=self.simulated)
+        registry.apply(database, site, pairs, SecretBytes(key))
+        return database
+
+    def _write_config(self) -> None:
+        self._console_port = find_free_port()
+        lines = [
+            f'[ledger]\nurl = "{self.url}"\nkey_file = "{self._key_file}"',
+            f"[mqtt]\nport = {self.broker.port}",
+            f"[ingest]\nmetrics_port = {find_free_port()}",
+            *self.ingest_lines,
+            f"[alarms]\nmetrics_port = {find_free_port()}",
+            f"[console]\nport = {self._console_port}",
+        ]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def _server(self, room: str) -> Program:
+        arguments = ("-m", "commands.main", room, "run", "--config", self.config)
+        return Program(room, arguments, folder=self.folder)
+
+    def _agent(self, eui: GatewayEui) -> Program:
+        folder = self.folder / f"gateway-{eui}"
+        folder.mkdir(exist_ok=True)
+        config = folder / "edge.toml"
+        lines = [
+            f'gateway_eui = "{eui}"\nsite = "nong-kham"\nregion = "{REGION}"',
+            f"simulated = {str(self.simulated).lower()}\ntrust_clock = true",
+            f"metrics_port = {self._metrics[eui]}",
+            *self.edge,
+            f"[udp]\nport = {self._udp[eui]}",
+            f"[mqtt]\nport = {self.broker_port.get(eui, self.broker.port)}",
+            f'[outbox]\npath = "{folder}/outbox.sqlite"',
+            "[forward]",
+            *self.forward,
+        ]
+        config.write_text("\n".join(lines) + "\n")
+        arguments = ("-m", "edge.main", "run", "--config", config)
+        return Program(f"edge-{eui}", arguments, folder=self.folder)
+
+    # -- life ---------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        for screen in self._screens:
+            screen.close()
+        for forwarder in self.forwarders.values():
+            forwarder.close()
+        for program in self.programs:
+            program.kill()
+            print(f"==> {program.name}\n{program.tail()}")
+        self.broker.stop()
+        print(f"==> broker\n{self.broker.log[-2000:]}")
+        self.database.close()
+
+    @property
+    def programs(self) -> list[Program]:
+        """Ours: agents, ingest, alarms, console."""
+        return [*self.agents.values(), self.ingest, self.alarms, self.console]
+
+    def start(self, *, people: bool = True) -> Self:
+        """Start everything and wait until all of it works; `people` has the console and the alarm
+        program too. Agents come last, so that nothing of theirs is late.
+        """
+        self.broker.start()
+        servers = [self.ingest, *((self.alarms, self.console) if people else ())]
+        for programs in (servers, list(self.agents.values())):
+            for program in programs:
+                program.launch()
+            for program in programs:
+                program.await_ready()
+        self.await_connected()
+        return self
+
+    def await_connected(self) -> None:
+        """Wait until every agent that runs has its connection and the priority list."""
+        for eui, agent in self.agents.items():
+            if agent.is_running:
+                self.await_gauge(eui, "connected", 1)
+
+    # -- what is seen -------------------------------------------------------
+
+    def gauge(self, eui: GatewayEui, name: str) -> float:
+        """A figure of an agent's metrics, summed over its labels; 0 while it does not answer."""
+        try:
+            text = httpx.get(f"http://127.0.0.1:{self._metrics[eui]}/metrics", timeout=5).text
+        except httpx.HTTPError:
+            return 0.0
+        rows = [line.split() for line in text.splitlines() if line.startswith(f"khaen_edge_{name}")]
+        return sum(float(row[-1]) for row in rows if "_created" not in row[0])
+
+    def await_gauge(self, eui: GatewayEui, name: str, least: float) -> None:
+        """Wait until a figure of an agent is at least this."""
+        wait_for(lambda: self.gauge(eui, name) >= least, f"{name} of {eui} at least {least}")
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the ledger answers."""
+        with self.database.read() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql, values)]
+
+    def value(self, sql: str, *values: Any) -> Any:
+        """The one value that the ledger answers; None without a row."""
+        found = self.rows(sql, *values)
+        return found[0][0] if found else None
+
+    def counters(self, band: Band) -> list[int]:
+        """The frame counters of a band that are in the ledger, in order."""
+        sql = "SELECT f_cnt FROM uplink WHERE dev_eui = ? ORDER BY f_cnt"
+        return [row[0] for row in self.rows(sql, band.dev_eui)]
+
+    def await_counter(self, band: Band, f_cnt: int, *, timeout_s: float = 30.0) -> None:
+        """Wait until a band's frame is in the ledger."""
+        wait_for(
+            lambda: f_cnt in self.counters(band),
+            lambda: f"frame {f_cnt} of {band.dev_eui} in the ledger, has {self.counters(band)}",
+            timeout_s=timeout_s,
+        )
+
+    def quarantined(self) -> dict[str, int]:
+        """What is set aside, by reason, copies included."""
+        rows = self.rows("SELECT reason, sum(copies) FROM quarantine GROUP BY reason")
+        return {str(reason): int(copies) for reason, copies in rows}
+
+    def audit(self) -> list[AccountRow]:
+        """The account of every gateway and epoch."""
+        with self.database.read() as connection:
+            return audit(connection)
+
+    def await_whole(self, *, timeout_s: float = 90.0) -> list[AccountRow]:
+        """Wait until every number that agents ever gave is settled; the accounts then.
+
+        Each agent that runs must have said so itself, after this call.
+        """
+        now = time.time() * 1e6
+
+        def whole() -> list[AccountRow]:
+            told = dict(
+                self.rows("SELECT gateway_eui, max(status_at) FROM gateway_epoch GROUP BY 1")
+            )
+            running = [eui for eui, agent in self.agents.items() if agent.is_running]
+            if any((told.get(eui) or 0) < now for eui in running):
+                return []
+            rows = self.audit()
+            return rows if all(row.missing == 0 and row.in_flight == 0 for row in rows) else []
+
+        return wait_for(
+            whole, lambda: f"accounts whole: {self.audit()}", timeout_s=timeout_s, every_s=0.1
+        )
+
+    def khaen(self, *arguments: str) -> str:
+        """What `khaen ARGUMENTS --config khaen.toml` prints; AssertionError where it fails."""
+        command = [sys.executable, "-m", "commands.main", *arguments, "--config", str(self.config)]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    # -- people -------------------------------------------------------------
+
+    def sign_in_token(self) -> str:
+        """The token of a one-use link for a carer of the site's organisation."""
+        with self.database.write() as tx:
+            carer = users.create_user(
+                tx, name="สมหญิง", organisation=ORGANISATION, role=users.OPERATOR
+            )
+            return users.make_sign_in_link(tx, carer.id)
+
+    def screen(self) -> Screen:
+        """A carer who is signed in, with the event stream open."""
+        screen = Screen(self.console_url, self.sign_in_token())
+        self._screens.append(screen)
+        return screen
+
+    @contextmanager
+    def load(
+        self, *, per_second: float, bands: Sequence[Band] | None = None
+    ) -> Iterator[Callable[[], int]]:
+        """Telemetry of all bands in turn, at so many frames a second, by all gateways in turn.
+
+        Gives how many frames it has sent so far, whether anybody heard them or not.
+        """
+        senders = list(self.forwarders.values())
+        wearers = list(bands or self.bands)
+        began, sent = time.monotonic(), 0
+
+        def step() -> None:
+            nonlocal sent
+            senders[sent % len(senders)].push(wearers[sent % len(wearers)].telemetry())
+            sent += 1
+            time.sleep(max(0.0, began + sent / per_second - time.monotonic()))
+
+        running = Threaded("load", step)
+        try:
+            yield lambda: sent
+        finally:
+            running.stop()
 
 
-def telemetry(heart_rate: int = 72) -> bytes:
-    """A wristband's telemetry, 11 bytes."""
-    return bytes((0x18, 90, heart_rate, 98, 0x01, 0x6D, 0, 0, 0, 0, 0))
+def rounds() -> int:
+    """How many rounds of kills: `KHAEN_ROUNDS`, or 3."""
+    return int(os.environ.get("KHAEN_ROUNDS", "3"))
 
 
-def gone(ranges: list[tuple[int, int]], reason: str = "shed") -> bytes:
-    """The content of a `gone` record."""
-    return json.dumps({"reason": reason, "ranges": ranges}).encode()
+def make_bands(count: int) -> list[Band]:
+    """So many wristbands, always the same."""
+    return [Band(index) for index in range(1, count + 1)]
