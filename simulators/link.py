@@ -45,7 +45,7 @@ class Link:
         self.accepted = 0
 
     async def __aenter__(self) -> Self:
-        self._listen()
+        await self.open()
         return self
 
     async def __aexit__(
@@ -54,6 +54,14 @@ class Link:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Begin to carry; `close` in the end, always."""
+        self._listen()
+
+    async def close(self) -> None:
+        """End every connection and give the port free."""
         await self._stop_accepting()
         self._listener.close()
         for task in self._connections:

@@ -62,13 +62,12 @@ class Twin:
         }
         self._arrivals: list[tuple[float, int, Transmission]] = []
         self._order = itertools.count()
-        self._began = 0.0
+        self._began = clock.monotonic()
         self._silent = asyncio.Event()
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled: radio until `stop_radio`, forwarders to the end."""
-        self._began = self._clock.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for eui, forwarder in self._forwarders.items():
                 tasks.create_task(forwarder.run(*self._agents[eui]), name=f"forwarder {eui}")
@@ -76,7 +75,7 @@ class Twin:
 
     @property
     def now(self) -> float:
-        """Seconds since the radio began."""
+        """Seconds since the twin was made, which is when its radio begins."""
         return self._clock.monotonic() - self._began
 
     def stop_radio(self) -> None:
