@@ -17,6 +17,7 @@ from khaen import log, ready
 from khaen.clock import SystemClock
 from khaen.errors import NotRunnable
 from khaen.settings import ConsoleSettings, Settings
+from store import migrate
 from store.database import Database
 
 _log = log.logger()
@@ -59,6 +60,7 @@ def run(settings: Settings) -> None:
     listener = _listen(settings.console)
     database = Database(settings.ledger.url)
     try:
+        migrate.upgrade(database)
         url = settings.console.public_url.rstrip("/") or _url(listener)
         app = build(House(database, SystemClock()), public_url=url)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -10,6 +10,9 @@
   const texts = JSON.parse(document.body.dataset.texts);
   const byId = (id) => document.getElementById(id);
 
+  // All faces now: the banner of a lost connection cannot fetch its own.
+  for (const face of document.fonts) face.load().catch(() => {});
+
   // --- Time. The server's clock counts; this machine's may be wrong.
   let clockAhead = 0;
   const now = () => Date.now() + clockAhead;
@@ -110,7 +113,6 @@
     const silent = at - lastBeat > BEAT_LOST_MS;
     const broken = errorSince > 0 && at - errorSince > ERROR_LOST_MS;
     const isLost = silent || broken || !serverLives || listStale;
-    if (!isLost) lastGood = now();
     const banner = byId("lost");
     const reason = silent || broken || listStale ? texts["link.lost_long"] : texts["link.store"];
     const since = `${texts["link.as_of"]} ${put("ago", words((now() - lastGood) / 1000))}`;
@@ -172,6 +174,7 @@
     const beat = JSON.parse(event.data);
     clockAhead = Date.parse(beat.now) - Date.now();
     serverLives = beat.live;
+    if (serverLives && !listStale) lastGood = now();
     showLink();
   });
   source.addEventListener("error", () => {

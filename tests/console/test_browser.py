@@ -102,6 +102,8 @@ def page(
     page.goto(f"{console[1]}/sign-in?token={world.link(world.user('สมหญิง'))}")
     page.get_by_role("button", name="เข้าสู่ระบบ").click()
     expect(page.locator("#link")).to_have_text("ข้อมูลสด")
+    # Every face is fetched at once: with the console gone, none could be.
+    page.wait_for_function("[...document.fonts].every((face) => face.status === 'loaded')")
     yield page
     context.close()
     assert faults == []
