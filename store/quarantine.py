@@ -149,7 +149,7 @@ def sweep_quarantine(tx: Transaction, kept: int) -> tuple[int, int]:
     oldest = select(_q.seq, func.length(_q.content), _q.last_at).order_by(_q.seq).limit(STEP)
     gone: list[int] = []
     freed = 0
-    for seq, size, last_at in tx.connection.execute(oldest).tuples():
+    for seq, size, last_at in tx.connection.execute(oldest):
         if last_at >= tx.now - QUARANTINE_US and kept - freed <= QUARANTINE_BYTES:
             continue
         gone.append(seq)
@@ -175,7 +175,7 @@ def sweep_ring(tx: Transaction, gateway: str) -> int:
     )
     gone: list[int] = []
     freed = 0
-    for seq, size, at in tx.connection.execute(oldest).tuples():
+    for seq, size, at in tx.connection.execute(oldest):
         if at >= tx.now - RING_US and bytes_kept - freed <= RING_BYTES:
             break
         gone.append(seq)

@@ -87,6 +87,7 @@ def suggest(word: str, among: Iterable[str], otherwise: str = "") -> str:
     """`did you mean 'x'?` where something is near, else what there is."""
     names = sorted(among)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = near or [name for name in names if word and word in name]
     if near:
         return f"did you mean {near[0]!r}?"
     if names and len(names) <= 12:
