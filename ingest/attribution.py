@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ingest.item import Alert, Opened
+from ingest.item import Alert, Opened, Said
 from khaen.errors import WireError
 from khaen.evaluation import Subject
-from khaen.ids import DevAddr, DevEui, GatewayEui, gateway_subject
-from khaen.uplink import Origin, Reception
+from khaen.ids import GatewayEui, gateway_subject
+from khaen.uplink import Origin
 from store.registry import DeviceRecord, Registry
 
 _UNREAL = frozenset({Origin.SIMULATED, Origin.REPLAY, Origin.DRILL})
@@ -22,23 +20,6 @@ class OriginRefused(WireError):
         self.alert = alert
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a device said, not yet attributed."""
-
-    dev_eui: DevEui
-    dev_addr: DevAddr
-    f_cnt: int
-    f_port: int
-    payload: bytes
-    phy_payload: bytes | None
-    confirmed: bool
-    origin: Origin
-    receptions: tuple[Reception, ...]
-    topic: str
-    envelope: bytes
-
-
 def attribute(registry: Registry, said: Said) -> Opened:
     """The uplink with its device and subject.
 
@@ -50,21 +31,7 @@ def attribute(registry: Registry, said: Said) -> Opened:
     subject = registry.subject(said.dev_eui, at)
     if said.origin in _UNREAL and not subject.simulated:
         raise OriginRefused(_origin_alert(said, device, subject))
-    return Opened(
-        dev_eui=said.dev_eui,
-        dev_addr=said.dev_addr,
-        f_cnt=said.f_cnt,
-        f_port=said.f_port,
-        payload=said.payload,
-        phy_payload=said.phy_payload,
-        confirmed=said.confirmed,
-        origin=said.origin,
-        receptions=said.receptions,
-        device=device,
-        subject=subject,
-        topic=said.topic,
-        envelope=said.envelope,
-    )
+    return Opened(said, device, subject)
 
 
 def clock_alert(registry: Registry, gateway: GatewayEui) -> Alert | None:

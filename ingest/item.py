@@ -49,11 +49,12 @@ class Alert:
     priority: Priority = Priority.P2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """An uplink that verified, or that the network server vouches for; not yet placed or admitted.
+@dataclass(slots=True, kw_only=True)
+class Said:
+    """What a device said: verified by its keys, or vouched for by the network server.
 
-    `id` is set where the identity does not come from a counter (point-to-point).
+    `id` is set where the identity does not come from a counter (point-to-point). `topic` and
+    `envelope` are the message, to be set aside where that must be.
     """
 
     dev_eui: DevEui
@@ -65,11 +66,18 @@ class Opened:
     confirmed: bool
     origin: Origin
     receptions: tuple[Reception, ...]
-    device: DeviceRecord
-    subject: Subject
     topic: str
     envelope: bytes
     id: UplinkId | None = None
+
+
+@dataclass(slots=True)
+class Opened:
+    """What a device said, with the device and its subject as they were when it was heard."""
+
+    said: Said
+    device: DeviceRecord
+    subject: Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ class Judgement:
         """The technical alarm that a frame failed in the pipeline."""
         return Alert(
             organisation=opened.subject.organisation,
-            subject=device_subject(opened.dev_eui),
+            subject=device_subject(opened.said.dev_eui),
             rule="pipeline",
             reason="frame_failed",
         )
@@ -98,7 +98,7 @@ class Judgement:
         head = uplink.receptions[0]
         observation = Observation(
             subject=opened.subject,
-            dev_eui=opened.dev_eui,
+            dev_eui=opened.said.dev_eui,
             family=opened.device.family,
             uplink_id=uplink_id,
             event_at=head.received_at,

@@ -52,7 +52,7 @@ class Ledger:
         self._accounts.prefetch(
             (item.entry.gateway, item.entry.number) for item in items if item.entry is not None
         )
-        opened = [item.content for item in items if isinstance(item.content, Opened)]
+        opened = [item.content.said for item in items if isinstance(item.content, Opened)]
         self.group.prefetch_marks((each.dev_eui, each.dev_addr) for each in opened)
         for each in opened:
             self._ids[id(each)] = counters.possible(self.group, each)
@@ -60,7 +60,7 @@ class Ledger:
 
     def possible(self, opened: Opened) -> dict[int, UplinkId]:
         """The ids, by generation, that were prefetched for a frame."""
-        return self._ids[id(opened)]
+        return self._ids[id(opened.said)]
 
     def settle(self, item: Item) -> Numbered:
         """Settle the item's number; NEW for what carries none."""

@@ -67,7 +67,7 @@ class Pipeline:
         self, ledger: Ledger, opened: Opened, knowledge: Knowledge, *, unnumbered: bool
     ) -> None:
         place = counters.place(ledger.group, opened, ledger.possible(opened))
-        uplink = counters.placed(opened, place, unnumbered=unnumbered)
+        uplink = counters.placed(opened.said, place, unnumbered=unnumbered)
         if not place.fresh:
             self._suspect(ledger, opened, uplink, place.id, knowledge)
             return
@@ -102,7 +102,7 @@ class Pipeline:
         knowledge: Knowledge,
     ) -> None:
         """A counter that was used before: set aside; yet a call for help is heard."""
-        ledger.refuse(counters.replay(opened))
+        ledger.refuse(counters.replay(opened.said))
         ledger.alert(counters.replay_alert(opened))
         outcome = self._judgement.decode(opened.device.family, uplink)
         if self._judgement.is_call(outcome.decoded):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 
@@ -15,9 +15,9 @@ from chirpstack_api import gw
 from google.protobuf.message import DecodeError as ProtobufError
 
 from ingest import attribution
-from ingest.attribution import OriginRefused, Said
+from ingest.attribution import OriginRefused
 from ingest.dating import Dated, Dating
-from ingest.item import Alert, Arrival, Content, Entry, Item, Opened, Status
+from ingest.item import Alert, Arrival, Content, Entry, Item, Opened, Said, Status
 from ingest.sessions import Sessions
 from ingest.sources import chirpstack, gateway
 from ingest.sources.gateway import Unopened
@@ -147,8 +147,8 @@ class Reader:
         said = gateway.read_point_to_point(
             heard, dated, draft.arrival.way, topic=message.topic, envelope=message.payload
         )
-        opened = self._attribute(draft, said)
-        return replace(opened, id=_point_to_point_id(heard))
+        said.id = _point_to_point_id(heard)
+        return self._attribute(draft, said)
 
     def _application(self, draft: _Draft, heard: Heard, dated: Dated) -> Content:
         del dated  # an event says itself when
@@ -186,7 +186,7 @@ class Reader:
         if not isinstance(content, Opened):
             return False
         ports = self.knowledge.urgent_ports.get(content.device.family)
-        return ports is not None and content.f_port in ports
+        return ports is not None and content.said.f_port in ports
 
 
 _Read = Callable[[Reader, _Draft, Heard, Dated], Content]

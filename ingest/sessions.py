@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 from khaen.ids import DevAddr, DevEui
-from khaen.lorawan.counter import candidates
+from khaen.lorawan.counter import HIGH_HALVES_WITHOUT_REFERENCE, candidates
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame
 from khaen.priority import parse_prefix
@@ -15,6 +14,7 @@ from store.sessions import SessionRecord
 
 MAX_MICS = 256
 """Integrity codes tried per frame inside the pipeline: 0.4 ms at most."""
+_MAX_SESSIONS = MAX_MICS // HIGH_HALVES_WITHOUT_REFERENCE
 
 
 @dataclass(slots=True)
@@ -71,16 +71,12 @@ class Sessions:
         return any(value & mask == start for start, mask in self._prefixes)
 
     def open(self, frame: DataFrame) -> Verified | None:
-        """Whose frame it is; None where no session verifies it within `MAX_MICS` tries."""
-        left = MAX_MICS
-        for session in self._by_address.get(frame.dev_addr, ()):
-            tried = list(islice(candidates(frame.f_cnt16, session.f_cnt), left))
+        """Whose frame it is; None where no session verifies it within the tries allowed."""
+        for session in self._by_address.get(frame.dev_addr, ())[:_MAX_SESSIONS]:
+            tried = candidates(frame.f_cnt16, session.f_cnt)
             f_cnt = session.cipher.find_f_cnt(frame, tried)
             if f_cnt is not None:
                 return Verified(session.dev_eui, f_cnt, session.cipher.decrypt(frame, f_cnt))
-            left -= len(tried)
-            if not left:
-                break
         return None
 
     def learn(self, dev_eui: DevEui, dev_addr: DevAddr, f_cnt: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -84,10 +85,14 @@ class Account:
         )
 
 
-def read_account(connection: Connection, gateway: GatewayEui, epoch: Epoch) -> Account | None:
-    """The account without what lies above its watermark; None where there is none."""
-    row = connection.execute(_ACCOUNT, {"gateway": gateway, "epoch": epoch}).one_or_none()
-    return None if row is None else parse_account(row)
+def read_accounts(
+    connection: Connection, keys: Iterable[tuple[GatewayEui, Epoch]]
+) -> list[Account]:
+    """Those of these accounts that there are, without what lies above their watermarks."""
+    wanted = set(keys)
+    gateways, epochs = sorted({g for g, _ in wanted}), sorted({e for _, e in wanted})
+    rows = connection.execute(_ACCOUNTS, {"gateways": gateways, "epochs": epochs})
+    return [parse_account(row) for row in rows if (row.gateway_eui, row.epoch) in wanted]
 
 
 def open_accounts(connection: Connection) -> list[Account]:
@@ -111,7 +116,7 @@ def read_above(connection: Connection, account: Account) -> Spans:
     came = spans.gather(connection.execute(_SEQS, above).scalars())
     gone = [
         (max(first, account.watermark + 1), last)
-        for first, last in connection.execute(_GONE, above).tuples()
+        for first, last in connection.execute(_GONE, above)
     ]
     return spans.unite(came, gone)
 
@@ -156,9 +161,9 @@ def render_account(account: Account) -> tuple[object, ...]:
     )
 
 
-_ACCOUNT = select(gateway_epoch).where(
-    gateway_epoch.c.gateway_eui == bindparam("gateway"),
-    gateway_epoch.c.epoch == bindparam("epoch"),
+_ACCOUNTS = select(gateway_epoch).where(
+    gateway_epoch.c.gateway_eui.in_(bindparam("gateways", expanding=True)),
+    gateway_epoch.c.epoch.in_(bindparam("epochs", expanding=True)),
 )
 _SEQS = (
     select(gateway_number.c.seq)

@@ -24,7 +24,7 @@ from store.account import (
     Account,
     parse_account,
     read_above,
-    read_account,
+    read_accounts,
     render_account,
 )
 from store.database import Transaction
@@ -76,6 +76,7 @@ class Accounts:
         wanted: dict[Key, list[int]] = {}
         for gateway, number in numbers:
             wanted.setdefault((gateway, number.epoch), []).append(number.seq)
+        self._read(wanted)
         for (gateway, epoch), seqs in wanted.items():
             account = self.account(gateway, epoch)
             if seen := [seq for seq in seqs if account.settles(seq)]:
@@ -88,11 +89,9 @@ class Accounts:
     def account(self, gateway: GatewayEui, epoch: Epoch) -> Account:
         """The account, read or begun."""
         key = gateway, epoch
-        found = self._accounts.get(key)
-        if found is None:
-            found = self._accounts[key] = self._read(gateway, epoch)
-            self._gaps[key] = len(found.above)
-        return found
+        if key not in self._accounts:
+            self._read([key])
+        return self._accounts[key]
 
     def take(
         self, gateway: GatewayEui, number: Number, kind: Kind, digest: bytes, *, backlog: bool
@@ -158,14 +157,18 @@ class Accounts:
             touched.append((account, len(account.above) != self._gaps[key]))
         return touched
 
-    def _read(self, gateway: GatewayEui, epoch: Epoch) -> Account:
+    def _read(self, keys: Iterable[Key]) -> None:
+        """Read the accounts of these keys, or begin them."""
+        wanted = [key for key in keys if key not in self._accounts]
         connection = self._tx.connection
-        account = read_account(connection, gateway, epoch)
-        if account is None:
-            return Account(gateway=gateway, epoch=epoch, first_at=self._tx.now)
-        remembered = self._cache.get((gateway, epoch), account.version)
-        account.above = read_above(connection, account) if remembered is None else remembered
-        return account
+        for account in read_accounts(connection, wanted) if wanted else ():
+            key = account.gateway, account.epoch
+            above = self._cache.get(key, account.version)
+            account.above = read_above(connection, account) if above is None else above
+            self._accounts[key] = account
+        for key in wanted:
+            self._accounts.setdefault(key, Account(*key, first_at=self._tx.now))
+            self._gaps[key] = len(self._accounts[key].above)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

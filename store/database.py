@@ -62,7 +62,16 @@ class Transaction:
     def many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a compiled statement (see `compiled`) at driver level, once per row."""
         if rows:
-            self.connection.exec_driver_sql(sql, list(rows))
+            self._driver.executemany(sql, rows)
+
+    def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows of a statement in the driver's own SQL."""
+        found: list[tuple[Any, ...]] = self._driver.execute(sql, parameters).fetchall()
+        return found
+
+    @property
+    def _driver(self) -> Any:
+        return self.connection.connection.driver_connection
 
 
 class Database:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -53,12 +54,10 @@ def append(connection: Connection, entries: Sequence[Entry], at: int) -> None:
         {"n": len(entries)},
     ).scalar_one()
     first = head - len(entries)
-    connection.execute(
-        insert(journal),
-        [
-            {"position": first + i, "kind": str(entry.kind), "ref": entry.ref, "at": at}
-            for i, entry in enumerate(entries)
-        ],
+    driver: Any = connection.connection.driver_connection
+    driver.executemany(
+        "INSERT INTO journal (position, kind, ref, at) VALUES (?, ?, ?, ?)",
+        [(first + i, str(entry.kind), entry.ref, at) for i, entry in enumerate(entries)],
     )
 
 

@@ -37,6 +37,11 @@ def inserting(table: Table) -> ClauseElement:
     return insert(table)
 
 
+def placeholders(count: int) -> str:
+    """`(?, ?, …)`, for the values of an IN."""
+    return f"({', '.join('?' * count)})"
+
+
 class Statements:
     """Named statements, each compiled at its first use."""
 

@@ -12,25 +12,25 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_
+from sqlalchemy import Connection, bindparam, select
 
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.evaluation import Subject
 from khaen.ids import DevAddr, DevEui, GatewayEui, SubjectId, UplinkId
-from khaen.reading import Decoded
+from khaen.reading import Decoded, Quality
 from khaen.uplink import Number, Reception, Uplink, Way
 from store import document
 from store.database import Transaction
 from store.hearing import NOWHERE, Heard, Hearing
 from store.journal import Kind
 from store.schema import registry, traffic
-from store.statements import Statements, inserting, replacing
+from store.statements import Statements, inserting, placeholders, replacing
 
 LATE_AFTER = timedelta(minutes=10)
 _AHEAD = timedelta(seconds=5)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Mark:
     """The highest counter of one generation, and when it was heard (microseconds)."""
 
@@ -81,14 +81,14 @@ class Group:
 
     def prefetch_marks(self, devices: Iterable[tuple[DevEui, DevAddr]]) -> None:
         """Read the counters of these devices."""
-        wanted = sorted(set(devices))
-        self._marks.update((device, {}) for device in wanted)
+        self._marks.update((device, {}) for device in devices)
+        wanted = sorted({dev_eui for dev_eui, _ in self._marks})
         if not wanted:
             return
-        for row in self._tx.connection.execute(_MARKS, {"devices": wanted}):
-            self._marks[DevEui(row[0]), DevAddr(row[1])][row[2]] = Mark(
-                generation=row[2], f_cnt=row[3], at=row[4]
-            )
+        for row in self._tx.fetch(_MARKS + placeholders(len(wanted)), wanted):
+            marks = self._marks.get((row[0], row[1]))
+            if marks is not None:
+                marks[row[2]] = Mark(row[2], row[3], row[4])
 
     def prefetch(self, ids: Iterable[UplinkId]) -> None:
         """Read which of these uplinks are known, and who heard them."""
@@ -96,8 +96,8 @@ class Group:
         if not wanted:
             return
         by_seq: dict[int, Hearing] = {}
-        for id_, seq, received_at, count, has_phy in self._tx.connection.execute(
-            _KNOWN, {"ids": wanted}
+        for id_, seq, received_at, count, has_phy in self._tx.fetch(
+            _KNOWN + placeholders(len(wanted)), wanted
         ):
             found = Hearing(
                 id=_uuid(id_),
@@ -121,26 +121,33 @@ class Group:
         found = self._hearings.get(uplink_id)
         return None if found is None else found.received_at
 
-    def neighbours(
-        self, dev_eui: DevEui, dev_addr: DevAddr, generation: int, f_cnt: int
-    ) -> tuple[int | None, int | None, bool]:
-        """When the next lower and the next higher counter of a generation were heard.
+    def around(
+        self, dev_eui: DevEui, dev_addr: DevAddr, generation: int, start: int, end: int
+    ) -> tuple[int | None, frozenset[int], int | None]:
+        """A generation's counters: the last heard before `start`, all between, the first after.
 
-        The third says whether this very counter was heard in it.
+        Times in microseconds.
         """
-        place = {"e": dev_eui, "a": dev_addr, "g": generation, "f": f_cnt}
+        place = {"e": dev_eui, "a": dev_addr, "g": generation, "start": start, "end": end}
         connection = self._tx.connection
-        heard = [tuple(row) for row in connection.execute(_BELOW, place)]
-        heard += [tuple(row) for row in connection.execute(_ABOVE, place)]
-        heard += [
-            (row.uplink.f_cnt, self._hearings[id_].received_at)
+        heard = {
+            (row.received_at, row.f_cnt)
+            for query in (_BEFORE, _BETWEEN, _AFTER)
+            for row in connection.execute(query, place)
+        }
+        heard |= {
+            (self._hearings[id_].received_at, row.uplink.f_cnt)
             for id_, row in self._admitted.items()
             if (row.uplink.dev_eui, row.uplink.dev_addr, row.uplink.generation)
             == (dev_eui, dev_addr, generation)
-        ]
-        below = max(((c, at) for c, at in heard if c < f_cnt), default=(0, None))[1]
-        above = min(((c, at) for c, at in heard if c > f_cnt), default=(0, None))[1]
-        return below, above, any(c == f_cnt for c, _ in heard)
+        }
+        before = max((each for each in heard if each[0] < start), default=None)
+        after = min((each for each in heard if each[0] > end), default=None)
+        return (
+            None if before is None else before[1],
+            frozenset(f_cnt for at, f_cnt in heard if start <= at <= end),
+            None if after is None else after[1],
+        )
 
     # -- what changes -------------------------------------------------------
 
@@ -227,7 +234,7 @@ class Group:
 
     def _take_seq(self) -> int:
         if not self._next:
-            self._next = (self._tx.connection.execute(_LAST).scalar_one() or 0) + 1
+            self._next = (self._tx.fetch("SELECT max(seq) FROM uplink", ())[0][0] or 0) + 1
         seq = self._next
         self._next += 1
         return seq
@@ -236,7 +243,7 @@ class Group:
         marks = self._marks.setdefault((uplink.dev_eui, uplink.dev_addr), {})
         mark = marks.get(uplink.generation)
         if mark is None or uplink.f_cnt > mark.f_cnt:
-            marks[uplink.generation] = Mark(generation=uplink.generation, f_cnt=uplink.f_cnt, at=at)
+            marks[uplink.generation] = Mark(uplink.generation, uplink.f_cnt, at)
             self._moved.add((uplink.dev_eui, uplink.dev_addr, uplink.generation))
 
     def _note_coverage(self, subject: SubjectId, reception: Reception) -> None:
@@ -247,23 +254,18 @@ class Group:
             self._heard_by[key] = at
 
     def _keep_latest(self, uplink_id: UplinkId, uplink: Uplink, decoded: Decoded) -> None:
-        received_at = uplink.received_at
+        dev_eui, id_, received_at = uplink.dev_eui, uplink_id.bytes, uplink.received_at
+        received_us, latest = to_micros(received_at), self._latest
         for reading in decoded.readings:
             if not math.isfinite(reading.value):
                 continue
-            at = reading.measured_at or received_at
+            at, measured = received_us, reading.measured_at
             # A device's clock that runs ahead must not hide all that it says later.
-            at = received_at if at > received_at + _AHEAD else at
-            self._latest.append(
-                (
-                    uplink.dev_eui,
-                    reading.quantity,
-                    reading.channel,
-                    reading.value,
-                    reading.quality.value,
-                    to_micros(at),
-                    uplink_id.bytes,
-                )
+            if measured is not None and measured <= received_at + _AHEAD:
+                at = to_micros(measured)
+            quality = "good" if reading.quality is Quality.GOOD else "suspect"
+            latest.append(
+                (dev_eui, reading.quantity, reading.channel, reading.value, quality, at, id_)
             )
 
     def _uplink_row(self, hearing: Hearing, row: _Admitted) -> tuple[object, ...]:
@@ -336,7 +338,7 @@ def decoded(connection: Connection, ids: Iterable[UUID]) -> list[DecodedRow]:
     wanted = {"ids": [each.bytes for each in ids]}
     if not wanted["ids"]:
         return []
-    return [DecodedRow(*row) for row in connection.execute(_DECODED, wanted).tuples()]
+    return [DecodedRow(*row) for row in connection.execute(_DECODED, wanted)]
 
 
 def _uuid(data: bytes) -> UplinkId:
@@ -344,11 +346,10 @@ def _uuid(data: bytes) -> UplinkId:
 
 
 _u, _m = traffic.uplink.c, registry.counter_mark.c
-_KNOWN = select(_u.id, _u.seq, _u.received_at, _u.receptions, _u.phy_payload.is_not(None)).where(
-    _u.id.in_(bindparam("ids", expanding=True))
-)
-_MARKS = select(_m.dev_eui, _m.dev_addr, _m.generation, _m.f_cnt_max, _m.f_cnt_max_at).where(
-    tuple_(_m.dev_eui, _m.dev_addr).in_(bindparam("devices", expanding=True))
+_KNOWN = "SELECT id, seq, received_at, receptions, phy_payload IS NOT NULL FROM uplink WHERE id IN "
+_MARKS = (
+    "SELECT dev_eui, dev_addr, generation, f_cnt_max, f_cnt_max_at FROM counter_mark"
+    " WHERE dev_eui IN "
 )
 _RECEPTIONS = select(traffic.reception).where(
     traffic.reception.c.uplink.in_(bindparam("seqs", expanding=True))
@@ -359,12 +360,14 @@ _PLACE = (
     & (_u.generation == bindparam("g"))
 )
 _COUNTERS = select(_u.f_cnt, _u.received_at).where(_PLACE)
-_BELOW = _COUNTERS.where(_u.f_cnt <= bindparam("f")).order_by(_u.f_cnt.desc()).limit(2)
-_ABOVE = _COUNTERS.where(_u.f_cnt > bindparam("f")).order_by(_u.f_cnt).limit(1)
+_BEFORE = (
+    _COUNTERS.where(_u.received_at < bindparam("start")).order_by(_u.received_at.desc()).limit(1)
+)
+_BETWEEN = _COUNTERS.where(_u.received_at.between(bindparam("start"), bindparam("end")))
+_AFTER = _COUNTERS.where(_u.received_at > bindparam("end")).order_by(_u.received_at).limit(1)
 _DECODED = select(
     _u.dev_eui, _u.subject, _u.organisation, _u.place, _u.family, _u.received_at, _u.decoded
 ).where(_u.id.in_(bindparam("ids", expanding=True)))
-_LAST = select(func.max(_u.seq))
 _SQL = Statements(
     uplink=inserting(traffic.uplink),
     reception=replacing(traffic.reception, keep=frozenset({"ingested_at"})),

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message as Protobuf
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ingest.attribution import Said
+from ingest.item import Said
 from khaen.clock import Rung, to_micros
 from khaen.errors import WireError
 from khaen.ids import (

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
-from ingest.attribution import Said
 from ingest.dating import Dated
-from ingest.item import Gone, Heartbeat
+from ingest.item import Gone, Heartbeat, Said
 from ingest.sessions import Sessions
 from khaen.errors import WireError
 from khaen.ids import DevAddr, DevEui, parse_dev_eui

@@ -49,7 +49,6 @@ uplink = Table(
     Column("receptions", Integer, nullable=False, comment="how often it was heard"),
     Index("ix_uplink_dev_eui_received_at", "dev_eui", "received_at"),
     Index("ix_uplink_subject_received_at", "subject", "received_at"),
-    Index("ix_uplink_counter", "dev_eui", "dev_addr", "f_cnt"),
 )
 
 reception = Table(

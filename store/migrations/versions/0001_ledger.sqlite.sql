@@ -370,8 +370,6 @@ CREATE TABLE uplink (
     CONSTRAINT uq_uplink_id UNIQUE (id)
 );
 
-CREATE INDEX ix_uplink_counter ON uplink (dev_eui, dev_addr, f_cnt);
-
 CREATE INDEX ix_uplink_dev_eui_received_at ON uplink (dev_eui, received_at);
 
 CREATE INDEX ix_uplink_subject_received_at ON uplink (subject, received_at);
