@@ -58,7 +58,10 @@ def apply(
         with database.read() as connection:
             differences = registry.diff(connection, loaded.site, loaded.keys, key)
         print_differences(differences)
-        if not differences or dry_run:
+        if dry_run:
+            return
+        if not differences:  # nothing to ask; what a crash left unfinished is finished
+            registry.apply(database, loaded.site, loaded.keys, key)
             return
         if not yes and not sys.stdin.isatty():
             raise SettingsError("site apply: nobody is there to ask; say --yes")
