@@ -109,7 +109,7 @@ async def _until_stopped(wishes: Wishes, folder: Path) -> int:
     """Run until it is over or a signal comes; the exit status."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     work = asyncio.create_task(_run(wishes, folder), name="demo")
     waiting = asyncio.create_task(stop.wait(), name="signal")

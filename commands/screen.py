@@ -21,6 +21,13 @@ from khaen.site.model import Gateway
 from simulators.twin import Tally
 
 _PLAIN_EACH_S: Final = 5.0
+_HEADINGS: Final = (
+    "ได้ยิน\nheard",
+    "บันทึกแล้ว\ncommitted",
+    "กำลังมา\nin flight",
+    "มาช้า\nlate",
+    "ขาด\nmissing",
+)
 
 
 class Screen:
@@ -65,16 +72,11 @@ class Screen:
             self.say(f"{at:6.1f} s  {summarise(balance, tallies)}")
 
     def _table(self, balance: Balance, tallies: Mapping[GatewayEui, Tally]) -> Table:
-        table = Table(title_justify="left", title=f"เหตุที่เปิดอยู่ alarms open: {balance.alarms_open}")
-        table.add_column("เกตเวย์ gateway")
-        columns = (
-            "ได้ยิน heard",
-            "บันทึกแล้ว committed",
-            "กำลังส่ง in flight",
-            "มาช้า late",
-            "ขาด missing",
+        table = Table(
+            title=f"เหตุที่เปิดอยู่ alarms open: {balance.alarms_open}", title_justify="left", box=None
         )
-        for heading in columns:
+        table.add_column("เกตเวย์\ngateway")
+        for heading in _HEADINGS:
             table.add_column(heading, justify="right")
         for eui, gateway in self._gateways.items():
             sums = balance.of(eui)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -55,13 +56,22 @@ class Seen:
 class Carer:
     """A browser without a person; an asynchronous context manager, signed in within."""
 
-    def __init__(self, link: str, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        link: str,
+        *,
+        monotonic: Callable[[], float],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         parts = urlsplit(link)
         self._base = f"{parts.scheme}://{parts.netloc}"
         self._token = parse_qs(parts.query).get("token", [""])[0]
         self._monotonic = monotonic
         self._client = httpx.AsyncClient(
-            base_url=self._base, timeout=httpx.Timeout(_TIMEOUT_S, read=_SILENCE_S), trust_env=False
+            base_url=self._base,
+            timeout=httpx.Timeout(_TIMEOUT_S, read=_SILENCE_S),
+            trust_env=False,
+            transport=transport,
         )
         self._csrf = ""
         self._position = -1
@@ -94,7 +104,7 @@ class Carer:
         alarms = await self._client.get("/api/v1/alarms")
         self._position = int(alarms.json()["position"])
 
-    async def watch(self) -> AsyncIterator[Seen]:
+    async def watch(self) -> AsyncGenerator[Seen, None]:
         """Changes of alarms from the sign-in on, each once and in order, until cancelled.
 
         A stream that breaks is opened again where it stopped, as a browser does.
@@ -105,18 +115,18 @@ class Carer:
                     "GET", "/api/v1/events", params={"after": self._position}
                 ) as stream:
                     stream.raise_for_status()
-                    async for event, data, position in _events(stream):
-                        if position is not None:
-                            self._position = position
-                        if event == "alarm":
-                            yield Seen(
-                                at=self._monotonic(),
-                                position=self._position,
-                                alarm=json.loads(data),
-                            )
+                    async with aclosing(_events(stream)) as events:
+                        async for event, data, position in events:
+                            if position is not None:
+                                self._position = position
+                            if event == "alarm":
+                                yield self._seen(data)
             except httpx.HTTPError as error:
                 _log.debug("event_stream_broke", error=type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
+
+    def _seen(self, data: str) -> Seen:
+        return Seen(at=self._monotonic(), position=self._position, alarm=json.loads(data))
 
     async def accept(self, alarm_id: str) -> bool:
         """Take a case; False where another has it, or the console did not answer."""
@@ -130,7 +140,7 @@ class Carer:
         return answer.status_code == httpx.codes.OK
 
 
-async def _events(stream: httpx.Response) -> AsyncIterator[tuple[str, str, int | None]]:
+async def _events(stream: httpx.Response) -> AsyncGenerator[tuple[str, str, int | None], None]:
     """Server-sent events: kind, data and id (WHATWG HTML, section 9.2.6, as far as it is used)."""
     event, data, position = "message", "", None
     async for line in stream.aiter_lines():

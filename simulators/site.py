@@ -255,7 +255,7 @@ _HEAD = """\
 def write_site(demonstration: Demonstration, folder: Path) -> Path:
     """Write site.yaml, its lists and its keys into `folder`; the path of site.yaml.
 
-    Raises FileExistsError where the keys are there already, OSError where nothing can be written.
+    Raises OSError where nothing can be written.
     """
     document = demonstration.site.model_dump(mode="json", exclude_defaults=True)
     for name in _LISTS:

@@ -29,6 +29,8 @@ from simulators.site import WRISTBAND, eirp_of, make_radio
 FIRST_WITHIN_S: Final = 8.0
 """Every device is heard for the first time within so many seconds."""
 
+_JITTER: Final = (0.7, 1.3)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -37,8 +39,8 @@ class Pace:
     The duty cycle of the law still holds: a slow device reports less often than this.
     """
 
-    wristband: float = 20.0
-    sensor: float = 30.0
+    wristband: float = 12.0
+    sensor: float = 20.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,17 +110,21 @@ class Traffic:
         """
         node = self._nodes[self.residents[resident]]
         elder = _elder(node)
-        node.call += 1
-        call, press = node.call, elder.press()
-        ages = repeat_ages(node.rng)
 
-        def repeat(now: float) -> Transmission | None:
-            if node.call != call:
-                return None  # a new press ends the repeats of the earlier one
-            self._after(ages, at, repeat)
-            return node.device.send(elder.call(press, now - at), now)
+        def press(now: float) -> Transmission | None:
+            node.call += 1
+            call, count, ages = node.call, elder.press(), repeat_ages(node.rng)
 
-        self._after(ages, at, repeat)
+            def repeat(later: float) -> Transmission | None:
+                if node.call != call:
+                    return None  # a new press ends the repeats of the earlier one
+                self._after(ages, now, repeat)
+                return node.device.send(elder.call(count, later - now), later)
+
+            next(ages)
+            return repeat(now)
+
+        self._at(at, press)
         return node.device.dev_eui
 
     def fall(self, resident: str, at: float, *, cancel_s: float) -> DevEui:
@@ -128,19 +134,26 @@ class Traffic:
         """
         node = self._nodes[self.residents[resident]]
         elder = _elder(node)
-        node.fall += 1
-        fall, count = node.fall, elder.fall(self._time(at))
-        # A change of the stage goes out at once, besides the repeats.
-        ages = iter(sorted({*repeat_ages(node.rng), min(cancel_s, CALL_SECONDS)}))
 
-        def repeat(now: float) -> Transmission | None:
-            if node.fall != fall:
-                return None
-            self._after(ages, at, repeat)
-            stage = Stage.STILL if now - at >= cancel_s else Stage.IMPACT
-            return node.device.send(elder.fall_message(stage, count, now - at), now)
+        def fall(now: float) -> Transmission | None:
+            node.fall += 1
+            number, count = node.fall, elder.fall(self._time(now))
+            # A change of the stage goes out at once, besides the repeats.
+            change = min(cancel_s, CALL_SECONDS)
+            ages = iter(sorted({*repeat_ages(node.rng), change}))
 
-        self._after(ages, at, repeat)
+            def repeat(later: float) -> Transmission | None:
+                if node.fall != number:
+                    return None
+                self._after(ages, now, repeat)
+                stage = Stage.STILL if later - now >= cancel_s else Stage.IMPACT
+                message = elder.fall_message(stage, count, later - now)
+                return node.device.send(message, later)
+
+            next(ages)
+            return repeat(now)
+
+        self._at(at, fall)
         return node.device.dev_eui
 
     def press_button(self, dev_eui: DevEui, at: float, how: Press = Press.LONG) -> None:
@@ -201,7 +214,7 @@ class Traffic:
     def _report(self, node: Node, now: float) -> Transmission:
         message: Message = node.model.report(self._time(now))
         sent = node.device.send(message, now)
-        wait = max(node.interval * node.rng.uniform(0.9, 1.1), node.device.quiet_time(sent))
+        wait = max(node.interval * node.rng.uniform(*_JITTER), node.device.quiet_time(sent))
         self._at(now + wait, lambda at: self._report(node, at))
         return sent
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, cast
 
 import pytest
 
@@ -19,64 +18,29 @@ from khaen.site.model import Position
 from simulators.device import Device, Message
 from simulators.packet_forwarder import PacketForwarder, gps_milliseconds
 from simulators.radio import Hearing
+from tests.simulators.agent import PULL_DATA, PUSH_DATA, WAIT_S, Agent, running_agent, until
 
 EUI = GatewayEui("024b4bfffe000001")
-WAIT_S = 5.0
-PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_ACK = 0, 1, 2, 4
-
-
-class Agent(asyncio.DatagramProtocol):
-    """Answers as PROTOCOL.md says, or keeps silent."""
-
-    def __init__(self) -> None:
-        self.datagrams: list[bytes] = []
-        self.silent = self.closed = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.DatagramTransport", transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        self.datagrams.append(data)
-        if not self.silent:
-            answer = PUSH_ACK if data[3] == PUSH_DATA else PULL_ACK
-            self.transport.sendto(data[:3] + bytes((answer,)), addr)
-
-    def of(self, kind: int) -> list[bytes]:
-        return [datagram for datagram in self.datagrams if datagram[3] == kind]
 
 
 @contextlib.asynccontextmanager
 async def running(
     told: Callable[[Hearing, float], None] = lambda _hearing, _at: None,
 ) -> AsyncIterator[tuple[Agent, PacketForwarder]]:
-    loop = asyncio.get_running_loop()
-    agent = Agent()
-    transport, _ = await loop.create_datagram_endpoint(lambda: agent, local_addr=("127.0.0.1", 0))
-    host, port = transport.get_extra_info("sockname")
-    forwarder = PacketForwarder(
-        eui=EUI,
-        position=Position(latitude=16.4, longitude=102.8),
-        clock=SystemClock(),
-        acked=told,
-    )
-    task = asyncio.create_task(forwarder.run(host, port))
-    await until(lambda: forwarder.connected)
-    try:
-        yield agent, forwarder
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        transport.close()
-        await until(lambda: agent.closed)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 (nobody sets an event inside the forwarder)
-            await asyncio.sleep(0.001)
+    async with running_agent() as agent:
+        forwarder = PacketForwarder(
+            eui=EUI,
+            position=Position(latitude=16.4, longitude=102.8),
+            clock=SystemClock(),
+            acked=told,
+        )
+        task = asyncio.create_task(forwarder.run(*agent.address))
+        await until(lambda: forwarder.connected)
+        try:
+            yield agent, forwarder
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def make_hearing(f_cnt: int = 0) -> Hearing:

@@ -1,0 +1,62 @@
+"""A small agent that speaks Semtech's published protocol, byte by byte, or keeps silent."""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+WAIT_S = 5.0
+PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_ACK = 0, 1, 2, 4
+
+
+class Agent(asyncio.DatagramProtocol):
+    """Keeps every datagram; answers as PROTOCOL.md says unless `silent`."""
+
+    def __init__(self) -> None:
+        self.datagrams: list[bytes] = []
+        self.silent = self.closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+        self.address: tuple[str, int] = transport.get_extra_info("sockname")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.datagrams.append(data)
+        if not self.silent:
+            answer = PUSH_ACK if data[3] == PUSH_DATA else PULL_ACK
+            self.transport.sendto(data[:3] + bytes((answer,)), addr)
+
+    def of(self, kind: int) -> list[bytes]:
+        """The datagrams of one kind."""
+        return [datagram for datagram in self.datagrams if datagram[3] == kind]
+
+    def frames(self) -> list[bytes]:
+        """The PHYPayloads of all that was pushed."""
+        documents = [json.loads(datagram[12:]) for datagram in self.of(PUSH_DATA)]
+        return [base64.b64decode(p["data"]) for d in documents for p in d.get("rxpk", ())]
+
+
+@contextlib.asynccontextmanager
+async def running_agent() -> AsyncIterator[Agent]:
+    """An agent on a free port of loopback."""
+    agent = Agent()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: agent, local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield agent
+    finally:
+        transport.close()
+        await until(lambda: agent.closed)
+
+
+async def until(condition: Callable[[], bool], seconds: float = WAIT_S) -> None:
+    """Wait for a condition, for a few seconds at most."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 (nobody sets an event inside what is watched)
+            await asyncio.sleep(0.001)
