@@ -7,6 +7,7 @@ known about what is on its way; the outbox then decides anew. Only receipts sett
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -198,10 +199,10 @@ class Forwarder:
         while True:
             self._wake.clear()
             await self.step()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._pause())
-            except TimeoutError:
-                continue
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
 
     def _pause(self) -> float:
         if self._sender.connected_at is None:

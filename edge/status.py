@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from datetime import datetime
 from importlib import metadata
@@ -79,10 +80,10 @@ class Status:
                     document.model_dump_json().encode(),
                     retain=True,
                 )
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._settings.status_s)
-            except TimeoutError:
-                continue
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.status_s):
+                    await self._wake.wait()
 
     async def look(self) -> GatewayStatus:
         """The document of this moment. Raises StoreUnavailable."""

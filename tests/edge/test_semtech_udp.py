@@ -1,0 +1,257 @@
+"""The socket side of Semtech's protocol: when it answers, and what it makes of garbage."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from chirpstack_api import gw
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.counts import Counts
+from edge.dating import Dating
+from edge.forwarder import Forwarder
+from edge.intake import Intake
+from edge.outbox import Stored
+from edge.record import Arrival
+from edge.settings import EdgeSettings
+from edge.sources.semtech_udp import SemtechUdp, listen
+from edge.writer import Writer
+from khaen.clock import ManualClock
+from khaen.errors import NotRunnable, StoreUnavailable
+from tests.edge.fixtures import GATEWAY, START, FakeHost
+
+EUI = bytes.fromhex(GATEWAY)
+FRAME = {"stat": 1, "data": "QAECAwQAAQABqgAAAAA=", "freq": 923.2, "datr": "SF7BW125"}
+BODIES = {
+    vector["name"]: vector
+    for vector in json.loads(Path(__file__).with_name("semtech.json").read_text())
+}
+
+
+def push(body: object, token: bytes = b"\x12\x34", eui: bytes = EUI) -> bytes:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return b"\x02" + token + b"\x00" + eui + raw
+
+
+@dataclass
+class FakeIntake:
+    """Takes what is heard; the test says when it is on disk."""
+
+    heard: list[gw.UplinkFrame] = field(default_factory=list)
+    waiting: list[asyncio.Future[Stored]] = field(default_factory=list)
+    busy: bool = False
+
+    def hear(self, frame: gw.UplinkFrame, satellite: object = None) -> Arrival:
+        self.heard.append(frame)
+        return cast("Arrival", frame)
+
+    def store(self, arrivals: Sequence[Arrival]) -> asyncio.Future[Stored]:
+        if self.busy:
+            raise StoreUnavailable("busy")
+        future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        return future
+
+    async def settle(self, *, durable: bool = True) -> None:
+        for future in self.waiting:
+            future.set_result(Stored(records=(), durable=durable, generation=0))
+        self.waiting.clear()
+        await asyncio.sleep(0)
+
+
+@dataclass
+class FakeTransport:
+    """Where answers go."""
+
+    answers: list[bytes] = field(default_factory=list)
+
+    def sendto(self, data: bytes, addr: object) -> None:
+        self.answers.append(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@dataclass
+class Bench:
+    intake: FakeIntake
+    transport: FakeTransport
+    counts: Counts
+    stats: list[gw.GatewayStats]
+    source: SemtechUdp
+
+    def take(self, data: bytes) -> None:
+        self.source.datagram_received(data, ("127.0.0.1", 4000))
+
+    def refused(self, reason: str) -> float:
+        return float(self.counts.refused.labels(reason=reason)._value.get())
+
+
+@pytest.fixture
+def make() -> Callable[[], Bench]:
+    def build() -> Bench:
+        intake, transport, counts = FakeIntake(), FakeTransport(), Counts()
+        stats: list[gw.GatewayStats] = []
+        source = SemtechUdp(
+            GATEWAY, cast("Intake", intake), stats.append, ManualClock(START), counts
+        )
+        source.connection_made(cast("asyncio.DatagramTransport", transport))
+        return Bench(intake, transport, counts, stats, source)
+
+    return build
+
+
+async def test_acknowledged_only_when_it_is_on_disk(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(push({"rxpk": [FRAME, FRAME]}))
+    assert b.transport.answers == []
+    await b.intake.settle()
+    assert b.transport.answers == [b"\x02\x12\x34\x01"]
+    assert [frame.rx_info.uplink_id for frame in b.intake.heard] == [0x3412, 0x3412]
+
+
+async def test_what_is_only_in_memory_is_not_acknowledged(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(push({"rxpk": [FRAME]}))
+    await b.intake.settle(durable=False)
+    assert b.transport.answers == []
+    assert b.refused("not_durable") == 1
+
+
+async def test_what_finds_no_room_is_not_acknowledged(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.intake.busy = True
+    b.take(push({"rxpk": [FRAME]}))
+    assert b.transport.answers == []
+    assert b.refused("outbox_busy") == 1
+
+
+async def test_a_bad_frame_costs_itself_only(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(push({"rxpk": [FRAME | {"data": "%"}, 7, FRAME | {"stat": -1}, FRAME]}))
+    await b.intake.settle()
+    assert len(b.intake.heard) == 1
+    assert b.transport.answers == [b"\x02\x12\x34\x01"]
+    assert [b.refused(r) for r in ("bad_base64", "not_object", "crc_bad")] == [1, 1, 1]
+
+
+async def test_semtechs_own_datagrams(make: Callable[[], Bench]) -> None:
+    b = make()
+    three = BODIES["Semtech's own three, unpadded and in both alphabets"]
+    b.take(push(three["body"]))
+    await b.intake.settle()
+    assert [len(frame.phy_payload) for frame in b.intake.heard] == [32, 16, 32]
+    b.take(push(BODIES["Semtech's own stat"]["body"]))
+    assert b.stats[0].rx_packets_received == 2
+    assert len(b.transport.answers) == 2
+
+
+async def test_pull_data_is_answered_and_remembered(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(b"\x02\xaa\xbb\x02" + EUI)
+    assert b.transport.answers == [b"\x02\xaa\xbb\x04"]
+    assert b.source.pulled_from == ("127.0.0.1", 4000)
+
+
+async def test_an_acknowledgement_of_a_downlink_is_taken_quietly(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(b"\x02\xaa\xbb\x05" + EUI + b'{"txpk_ack":{"error":"TOO_LATE"}}')
+    assert b.transport.answers == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "too_short"),
+        (b"\x02\x00\x00", "too_short"),
+        (b"\x02\x00\x00\x00\x01", "too_short"),
+        (b"\x07\x00\x00\x00" + EUI, "unknown_version"),
+        (b"\x02\x00\x00\x09" + EUI, "unknown_type"),
+        (push({"rxpk": [FRAME]}, eui=b"\x01" * 8), "other_gateway"),
+        (push(b"{"), "not_json"),
+        (push(b""), "not_json"),
+        (push([1]), "not_object"),
+        (push({"rxpk": {}}), "rxpk_no_list"),
+    ],
+)
+async def test_what_cannot_be_taken_is_counted(
+    make: Callable[[], Bench], data: bytes, reason: str
+) -> None:
+    b = make()
+    b.take(data)
+    assert b.refused(reason) == 1
+    assert b.transport.answers == []
+    assert b.intake.heard == []
+
+
+@given(
+    st.binary(max_size=300)
+    | st.builds(
+        lambda kind, eui, body: b"\x02\x00\x00" + kind + eui + body,
+        st.sampled_from([b"\x00", b"\x02", b"\x05"]),
+        st.just(EUI) | st.binary(max_size=9),
+        st.binary(max_size=200)
+        | st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: (
+                st.lists(inner)
+                | st.dictionaries(
+                    st.sampled_from(["rxpk", "stat", "data", "time", "lati", "datr", "rsig"]), inner
+                )
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    )
+)
+def test_garbage_never_stops_it(data: bytes) -> None:
+    async def throw() -> None:
+        intake, transport = FakeIntake(), FakeTransport()
+        source = SemtechUdp(
+            GATEWAY, cast("Intake", intake), lambda _: None, ManualClock(START), Counts()
+        )
+        source.connection_made(cast("asyncio.DatagramTransport", transport))
+        source.datagram_received(data, ("127.0.0.1", 1))
+        source.datagram_received(push({"rxpk": [FRAME]}), ("127.0.0.1", 1))
+        await intake.settle()
+        assert transport.answers[-1:] == [b"\x02\x12\x34\x01"]
+
+    asyncio.run(throw())
+
+
+async def test_a_taken_port_is_said_plainly(make: Callable[[], Bench]) -> None:
+    first = await listen(make().source, "127.0.0.1", 0)
+    port = first.get_extra_info("sockname")[1]
+    with pytest.raises(NotRunnable, match=f"udp 127.0.0.1:{port}"):
+        await listen(make().source, "127.0.0.1", port)
+    first.close()
+    await asyncio.sleep(0)
+
+
+async def test_intake_stores_and_offers(tmp_path: Path) -> None:
+    """The real intake before a real outbox: numbers come back, priority by the frame's header."""
+    from tests.edge.fixtures import make_outbox
+
+    offered: list[tuple[Stored, Sequence[Arrival]]] = []
+
+    class Listening:
+        def offer(self, stored: Stored, arrivals: Sequence[Arrival]) -> None:
+            offered.append((stored, arrivals))
+
+    clock = ManualClock(START)
+    settings: Any = EdgeSettings(gateway_eui=GATEWAY, site="kk", simulated=True)
+    writer = Writer(make_outbox(tmp_path / "outbox.sqlite", clock), limit=10)
+    dating = Dating(clock, FakeHost(clock=clock), trust=False)
+    forwarder = cast("Forwarder", Listening())
+    intake = Intake(settings, writer, forwarder, dating, clock, Counts())
+    join = gw.UplinkFrame(phy_payload=bytes(23))
+    stored = await intake.store([intake.hear(join), intake.beat()])
+    assert stored.durable
+    assert [record.number.seq for record in stored.records] == [1, 2]
+    assert [record.priority for record in stored.records] == [True, False]
+    assert [record.origin.value for record in stored.records] == ["simulated", "heartbeat"]
+    assert [arrival.live_s for arrival in offered[0][1]] == [3.0, 2.0]
+    await writer.close()
