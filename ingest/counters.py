@@ -14,6 +14,8 @@ from store.uplinks import Group, Mark
 
 SAME_US = 600_000_000
 """The same counter, port and payload within 10 minutes are one uplink."""
+TWIN_US = 2_000_000
+"""Equal bytes of one device by two gateways within 2 s are one, where nothing is counted."""
 ORDER_US = 60_000_000
 """By how much two gateways' clocks may disagree before an order counts as an order."""
 
@@ -44,14 +46,17 @@ def possible(group: Group, said: Said) -> dict[int, UplinkId]:
 def place(group: Group, opened: Opened, ids: dict[int, UplinkId]) -> Place:
     """Place a frame among what is known of its device."""
     said = opened.said
-    if said.id is not None:
-        return Place(0, said.id)
-    marks = group.marks(said.dev_eui, said.dev_addr)
-    if not marks:
-        return Place(0, ids[0])
     head = said.receptions[0]
     start = to_micros(head.received_at)
     end = start if head.received_until is None else to_micros(head.received_until)
+    if said.id is not None:
+        twin = group.twin(
+            said.dev_eui, said.payload, head.gateway_eui, start - TWIN_US, end + TWIN_US
+        )
+        return Place(0, twin or said.id)
+    marks = group.marks(said.dev_eui, said.dev_addr)
+    if not marks:
+        return Place(0, ids[0])
     for mark in marks:
         found = ids.get(mark.generation) or identify(said, mark.generation)
         heard = group.heard_at(found)

@@ -12,7 +12,7 @@ from khaen import log
 from khaen.clock import Clock
 from khaen.errors import SettingsError
 from khaen.priority import PriorityList
-from store import sessions, uplinks
+from store import sessions, told
 from store.database import Database
 from store.registry import Registry, generation
 
@@ -56,7 +56,7 @@ class Loader:
         self._sessions = sessions.count(connection)
         return Knowledge(
             registry=registry,
-            sessions=Sessions(records, uplinks.counters(connection), registry.prefixes),
+            sessions=Sessions(records, told.counters(connection), registry.prefixes),
             urgent_ports=_urgent_ports(registry),
         )
 

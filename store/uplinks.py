@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.evaluation import Subject
@@ -26,6 +26,8 @@ from store.journal import Kind
 from store.schema import registry, traffic
 from store.statements import Statements, inserting, placeholders, replacing
 
+NO_ADDRESS = DevAddr("00000000")
+"""Stands for the DevAddr of what is no LoRaWAN."""
 LATE_AFTER = timedelta(minutes=10)
 _AHEAD = timedelta(seconds=5)
 
@@ -120,6 +122,25 @@ class Group:
         """When a known uplink was heard (microseconds), None for a new one; prefetched."""
         found = self._hearings.get(uplink_id)
         return None if found is None else found.received_at
+
+    def twin(
+        self, dev_eui: DevEui, payload: bytes, gateway: GatewayEui, start: int, end: int
+    ) -> UplinkId | None:
+        """An uplink without a counter, of equal bytes, that another gateway heard in this time."""
+        place = {"e": dev_eui, "a": NO_ADDRESS, "start": start, "end": end, "p": payload}
+        ids = [_uuid(row.id) for row in self._tx.connection.execute(_TWINS, place)]
+        self.prefetch(found for found in ids if found not in self._hearings)
+        ids += [
+            id_
+            for id_, row in self._admitted.items()
+            if (row.uplink.dev_eui, row.uplink.dev_addr, row.uplink.payload)
+            == (dev_eui, NO_ADDRESS, payload)
+            and start <= self._hearings[id_].received_at <= end
+        ]
+        for id_ in ids:
+            if all(heard_by != gateway for heard_by, _ in self._hearings[id_].by_key):
+                return id_
+        return None
 
     def around(
         self, dev_eui: DevEui, dev_addr: DevAddr, generation: int, start: int, end: int
@@ -314,38 +335,11 @@ class Group:
             )
 
 
-def counters(connection: Connection) -> dict[tuple[DevEui, DevAddr], int]:
-    """The newest counter of every device and address."""
-    rows = connection.execute(select(_m.dev_eui, _m.dev_addr, _m.f_cnt_max).order_by(_m.generation))
-    return {(DevEui(row[0]), DevAddr(row[1])): row[2] for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedRow:
-    """What a projection needs of an uplink."""
-
-    dev_eui: str
-    subject: str
-    organisation: str
-    place: str | None
-    family: str
-    received_at: int
-    decoded: str | None
-
-
-def decoded(connection: Connection, ids: Iterable[UUID]) -> list[DecodedRow]:
-    """What these uplinks said, in no order."""
-    wanted = {"ids": [each.bytes for each in ids]}
-    if not wanted["ids"]:
-        return []
-    return [DecodedRow(*row) for row in connection.execute(_DECODED, wanted)]
-
-
 def _uuid(data: bytes) -> UplinkId:
     return UplinkId(UUID(bytes=data))
 
 
-_u, _m = traffic.uplink.c, registry.counter_mark.c
+_u = traffic.uplink.c
 _KNOWN = "SELECT id, seq, received_at, receptions, phy_payload IS NOT NULL FROM uplink WHERE id IN "
 _MARKS = (
     "SELECT dev_eui, dev_addr, generation, f_cnt_max, f_cnt_max_at FROM counter_mark"
@@ -365,9 +359,13 @@ _BEFORE = (
 )
 _BETWEEN = _COUNTERS.where(_u.received_at.between(bindparam("start"), bindparam("end")))
 _AFTER = _COUNTERS.where(_u.received_at > bindparam("end")).order_by(_u.received_at).limit(1)
-_DECODED = select(
-    _u.dev_eui, _u.subject, _u.organisation, _u.place, _u.family, _u.received_at, _u.decoded
-).where(_u.id.in_(bindparam("ids", expanding=True)))
+_TWINS = (
+    select(_u.id)
+    .where(_u.dev_eui == bindparam("e"), _u.dev_addr == bindparam("a"))
+    .where(_u.received_at.between(bindparam("start"), bindparam("end")))
+    .where(_u.payload == bindparam("p"))
+    .order_by(_u.received_at)
+)
 _SQL = Statements(
     uplink=inserting(traffic.uplink),
     reception=replacing(traffic.reception, keep=frozenset({"ingested_at"})),

@@ -16,7 +16,7 @@ from store import document, journal, migrate
 from store.database import Database
 from store.journal import Kind
 from store.series import Point, Series, Tags
-from store.uplinks import DecodedRow, decoded
+from store.told import DecodedRow, decoded
 
 _log = log.logger()
 _BATCH = 1000

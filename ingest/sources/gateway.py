@@ -9,17 +9,16 @@ from ingest.dating import Dated
 from ingest.item import Gone, Heartbeat, Said
 from ingest.sessions import Sessions
 from khaen.errors import WireError
-from khaen.ids import DevAddr, DevEui, parse_dev_eui
+from khaen.ids import DevEui, parse_dev_eui
 from khaen.lorawan import frame as lorawan
 from khaen.lorawan.frame import DataFrame, FrameError, JoinRequest
 from khaen.uplink import Reception, Way
 from khaen.wire import Heard
 from store.quarantine import DeviceEvent, Foreign
+from store.uplinks import NO_ADDRESS
 
 HEARTBEAT_AGE_S = 60.0
 MAX_RANGES = 1000
-NO_ADDRESS = DevAddr("00000000")
-"""Stands for the DevAddr of what is no LoRaWAN."""
 
 
 def read_lorawan(
