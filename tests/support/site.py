@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from khaen.ids import DevAddr, DevEui, GatewayEui, parse_dev_eui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.site import keys
-from khaen.site.model import Agent, Device, Gateway, Organisation, Place, Site, Text
+from khaen.site.model import Agent, Device, Gateway, LoraWan, Organisation, Place, Site, Text
 from simulators.payloads import wristband
 from store import migrate, registry, users
 from store.accounts import AccountRow, audit
@@ -34,6 +34,8 @@ from tests.support.screen import Screen
 ORGANISATION = "nong-kham"
 REGION = "as923"
 GATEWAYS = tuple(GatewayEui(f"ac1f09fffe0a0b{n:02x}") for n in range(1, 5))
+OURS = "01000000/8"
+"""Our part of the address space: a frame from there without a session is no stranger's."""
 HASTY = ("resend_s = 3.0", "resend_max_s = 10.0", "hasten_s = 1.0")
 """For `forward`: frames that a broker forgot are sent again soon, so that a test ends."""
 
@@ -108,6 +110,7 @@ def describe(
     return Site(
         site="nong-kham",
         name=text,
+        lorawan=LoraWan(topic_prefix=REGION, prefixes=(OURS,)),
         organisations=(Organisation(id=ORGANISATION, name=text, simulated=simulated),),
         places=(Place(id="house-12", organisation=ORGANISATION, name=text),),
         gateways=tuple(
@@ -150,8 +153,6 @@ class RunningSite:
     edge: Sequence[str] = ("status_s = 0.5",)
     ingest_lines: Sequence[str] = ()
     broker_lines: Sequence[str] = ()
-    broker_port: dict[GatewayEui, int] = field(default_factory=dict)
-    """Where an agent finds the broker, if not at its own port."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -203,6 +204,12 @@ class RunningSite:
         return Program(room, arguments, folder=self.folder)
 
     def _agent(self, eui: GatewayEui) -> Program:
+        config = self.reroute(eui, self.broker.port)
+        arguments = ("-m", "edge.main", "run", "--config", config)
+        return Program(f"edge-{eui}", arguments, folder=self.folder)
+
+    def reroute(self, eui: GatewayEui, mqtt_port: int) -> Path:
+        """Have an agent look for the broker at this port from its next start on; its settings."""
         folder = self.folder / f"gateway-{eui}"
         folder.mkdir(exist_ok=True)
         config = folder / "edge.toml"
@@ -212,14 +219,13 @@ class RunningSite:
             f"metrics_port = {self._metrics[eui]}",
             *self.edge,
             f"[udp]\nport = {self._udp[eui]}",
-            f"[mqtt]\nport = {self.broker_port.get(eui, self.broker.port)}",
+            f"[mqtt]\nport = {mqtt_port}",
             f'[outbox]\npath = "{folder}/outbox.sqlite"',
             "[forward]",
             *self.forward,
         ]
         config.write_text("\n".join(lines) + "\n")
-        arguments = ("-m", "edge.main", "run", "--config", config)
-        return Program(f"edge-{eui}", arguments, folder=self.folder)
+        return config
 
     # -- life ---------------------------------------------------------------
 
@@ -248,13 +254,14 @@ class RunningSite:
         """Ours: agents, ingest, alarms, console."""
         return [*self.agents.values(), self.ingest, self.alarms, self.console]
 
-    def start(self, *, people: bool = True) -> Self:
+    def start(self, *, people: bool = True, agents: Iterable[GatewayEui] | None = None) -> Self:
         """Start everything and wait until all of it works; `people` has the console and the alarm
-        program too. Agents come last, so that nothing of theirs is late.
+        program too, `agents` only these. Agents come last, so that nothing of theirs is late.
         """
         self.broker.start()
         servers = [self.ingest, *((self.alarms, self.console) if people else ())]
-        for programs in (servers, list(self.agents.values())):
+        wanted = [self.agents[eui] for eui in (self.gateways if agents is None else agents)]
+        for programs in (servers, wanted):
             for program in programs:
                 program.launch()
             for program in programs:
