@@ -223,7 +223,8 @@ def hold(path: Path) -> Iterator[None]:
 
 
 async def run(settings: EdgeSettings) -> None:
-    """Run an agent until SIGTERM or SIGINT."""
+    """Run an agent until SIGTERM or SIGINT. Raises NotRunnable and SettingsError."""
+    settings.mqtt.password()  # a file that is not there is said now, not in a thread
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

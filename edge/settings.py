@@ -26,7 +26,7 @@ class OutboxSettings(Section):
     """What was heard and is not yet known to be committed."""
 
     path: Path = Path("/var/lib/khaen/outbox.sqlite")
-    """The SQLite file; its folder must exist and be writable."""
+    """The SQLite file; its folder is made where it is missing."""
     group_ms: float = Field(default=10.0, ge=0, le=1000)
     """A frame is on disk after this many milliseconds at the latest; one with priority at once."""
     hold_h: float = Field(default=72.0, ge=0, le=24 * 90)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -36,6 +37,14 @@ STATUS, CONN = topics.status(GATEWAY), topics.conn("as923", GATEWAY)
 
 def frames(messages: Sequence[Message]) -> list[Heard]:
     return [parse(GATEWAY, m.payload) for m in messages if m.topic in (UP, BACKLOG, LIVE)]
+
+
+def payloads(messages: Sequence[Message]) -> list[bytes]:
+    return [heard.payload for heard in frames(messages)]
+
+
+def last_status(messages: Sequence[Message]) -> statuses.GatewayStatus:
+    return statuses.parse([m for m in messages if m.topic == STATUS][-1].payload)
 
 
 def by_number(messages: Sequence[Message]) -> dict[tuple[str, int], bytes]:
@@ -183,6 +192,42 @@ def test_it_stops_within_two_seconds_without_a_broker(tmp_path: Path, free_port:
         assert time.monotonic() - begun < 2
 
 
+def test_a_full_disk_is_said_aloud_and_got_over(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    """No file may grow any more, then it may again: nothing is acknowledged in between."""
+    broker = mosquitto()
+    config = write_config(tmp_path, broker.port, status_s=0.2)
+    with (
+        listening(broker.port, UP, BACKLOG, STATUS) as listener,
+        running(config) as agent,
+        forwarding(agent.udp) as radio,
+    ):
+        radio.push(b"\x40before")
+        assert radio.collect(2)
+        unlimited = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (0, -1))
+        radio.push(b"\x40meanwhile")
+        listener.wait_for(lambda messages: b"\x40meanwhile" in by_number(messages).values())
+        assert not radio.collect(0.2)
+        listener.wait_for(lambda messages: last_status(messages).volatile)
+        with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{agent.metrics}/health")
+        refused.value.close()
+        resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        seen = len(listener.messages)
+        listener.wait_for(
+            lambda messages: len(messages) > seen and not last_status(messages).volatile
+        )
+        radio.push(b"\x40after")
+        assert radio.collect(2)
+        listener.wait_for(lambda messages: payloads(messages).count(b"\x40meanwhile") == 2)
+        gone = b'{"reason":"released","ranges":[[1,1]]}'
+        listener.wait_for(lambda messages: gone in payloads(messages))
+    numbers = by_number(listener.messages)
+    epochs = {payload: epoch for (epoch, _), payload in numbers.items()}
+    assert epochs[b"\x40before"] == epochs[b"\x40after"] == epochs[b"\x40meanwhile"]
+
+
 def test_it_stops_at_whatever_moment_it_is_told(tmp_path: Path, free_port: int) -> None:
     """Also while its tasks begin: a cancellation that meets an event must not be swallowed."""
     config = write_config(tmp_path, free_port)
@@ -234,6 +279,16 @@ def test_a_taken_port_is_a_clear_message(tmp_path: Path, free_port: int) -> None
     assert done.returncode == 1
     assert f"khaen-edge: udp 127.0.0.1:{port}: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_password_file_that_is_not_there_is_said_at_once(tmp_path: Path, free_port: int) -> None:
+    config = write_config(tmp_path, free_port)
+    text = config.read_text().replace("[mqtt]", '[mqtt]\npassword_file = "/nowhere/password"')
+    config.write_text(text)
+    for command in ("check", "run"):
+        done = run(command, "--config", str(config))
+        assert done.returncode == 1
+        assert "mqtt.password_file: cannot read /nowhere/password" in done.stderr
 
 
 def test_check_names_what_is_wrong(tmp_path: Path, free_port: int) -> None:
