@@ -30,7 +30,7 @@ QUICK_PATIENCE_S: Final = 2.5
 """With `--for` nobody sits there: the simulated carer takes a case after so many seconds …"""
 PATIENCE_S: Final = 20.0
 """… else a person has so long to be first."""
-SHORTEST_S: Final = 15.0
+SHORTEST_S: Final = 6.0
 _INTERRUPTED: Final = 130
 
 
@@ -132,8 +132,15 @@ async def _run(wishes: Wishes, folder: Path) -> int:
     from simulators.site import make_site, write_site
 
     made = make_site(wishes.seed)
-    (folder / "site").mkdir()
-    file = write_site(made, folder / "site")
+    try:
+        (folder / "site").mkdir()
+        file = write_site(made, folder / "site")
+        if wishes.report is not None:
+            wishes.report.touch()
+    except OSError as error:
+        raise NotRunnable(
+            f"{error.filename}: {error.strerror}; free some disk, or name another place"
+        ) from error
     screen = Screen({gateway.eui: gateway for gateway in made.site.gateways})
     async with Backhauls() as backhauls:
         local = LocalSite(

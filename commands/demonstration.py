@@ -271,3 +271,5 @@ class Stage:
         late = self.balance.of(self._cut).late - self._late_before
         if restored.began is not None and late > 0 and not self.balance.of(self._cut).missing:
             self._story.notice(Sight.LATE_FRAMES, frames=late)
+        if restored.seen is not None and self._settled():
+            self._story.notice(Sight.NOTHING_MISSING)

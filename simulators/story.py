@@ -43,6 +43,7 @@ class Sight(enum.StrEnum):
     CALL_ACCEPTED = "call_accepted"
     FALL_SHOWN = "fall_shown"
     LATE_FRAMES = "late_frames"
+    NOTHING_MISSING = "nothing_missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,13 @@ EXPECTATIONS: Final = (
         within=15.0,
         th="ข้อมูลที่ค้างมาถึงครบตามเวลาเดิม",
         en="late frames have arrived under their own time",
+    ),
+    Expectation(
+        sight=Sight.NOTHING_MISSING,
+        after=Kind.RESTORE,
+        within=15.0,
+        th="นับครบทุกเกตเวย์ ไม่มีอะไรขาด",
+        en="every gateway's numbers are complete: missing 0",
     ),
 )
 

@@ -15,6 +15,7 @@ from khaen.ids import DevAddr, DevEui, GatewayEui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.region import DATA_RATES
 from khaen.site.model import Position
+from simulators import packet_forwarder
 from simulators.device import Device, Message
 from simulators.packet_forwarder import PacketForwarder, gps_milliseconds
 from simulators.radio import Hearing
@@ -85,6 +86,25 @@ async def test_way_back_is_opened_at_once() -> None:
         await until(lambda: forwarder.counts.pull_acks == 1)
         (datagram,) = agent.of(PULL_DATA)
         assert len(datagram) == 12
+
+
+async def test_statistics_are_sent_and_count_since_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packet_forwarder, "KEEPALIVE_S", 0.01)
+    monkeypatch.setattr(packet_forwarder, "STAT_S", 0.02)
+    async with running() as (agent, forwarder):
+        forwarder.push([make_hearing(), make_hearing(1)])
+        await until(lambda: len(agent.of(PUSH_DATA)) >= 4)
+        documents = [json.loads(datagram[12:]) for datagram in agent.of(PUSH_DATA)]
+        stats = [document["stat"] for document in documents if "stat" in document]
+        assert [stat["rxok"] for stat in stats][:2] == [2, 0]
+        parsed = rxpk.parse_stat(stats[0], gateway=EUI)
+        assert parsed.rx_packets_received == 2
+        assert parsed.HasField("time")
+        assert (stats[0]["lati"], stats[0]["long"]) == (16.4, 102.8)
+        assert stats[1]["ackr"] == 100.0
+        assert forwarder.counts.acked == 2  # statistics are no frames
 
 
 async def test_what_is_not_acknowledged_does_not_count_and_is_not_sent_twice() -> None:
