@@ -163,3 +163,22 @@ def test_a_broker_away_for_long_is_found_again_at_once(tmp_path: Path) -> None:
         site.broker.start()
         site.await_counter(band, 0, timeout_s=RETURN_S)
         site.await_whole()
+
+
+def test_what_a_full_broker_drops_comes_again(tmp_path: Path) -> None:
+    """mosquitto holds 1,000 messages for an absent client, and drops the newest in silence."""
+    bands = make_bands(30)
+    with RunningSite(folder=tmp_path, bands=bands, forward=HASTY).start(people=False) as site:
+        (gateway,) = site.gateways
+        forwarder = site.forwarders[gateway]
+        site.await_whole()
+        site.ingest.kill()
+        for _ in range(50):
+            forwarder.hear(*(band.telemetry() for band in bands))
+        site.await_gauge(gateway, "frames_taken", 1 + 50 * len(bands))
+        site.ingest.start()
+        (account,) = site.await_whole()
+        assert account.heard == account.committed == 1 + 50 * len(bands)
+        assert all(site.counters(band) == list(range(50)) for band in bands)
+        # Who proves that it was so: the agent sent more than once what the broker had dropped.
+        assert site.gauge(gateway, "frames_sent") >= 1 + 50 * len(bands) + 500

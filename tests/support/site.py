@@ -153,6 +153,8 @@ class RunningSite:
     edge: Sequence[str] = ("status_s = 0.5",)
     ingest_lines: Sequence[str] = ()
     broker_lines: Sequence[str] = ()
+    quiet: bool = False
+    """Do not print the logs at the end."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -191,6 +193,7 @@ class RunningSite:
         self._console_port = find_free_port()
         lines = [
             f'[ledger]\nurl = "{self.url}"\nkey_file = "{self._key_file}"',
+            f'[series]\npath = "{self.folder}/series.sqlite"',
             f"[mqtt]\nport = {self.broker.port}",
             f"[ingest]\nmetrics_port = {find_free_port()}",
             *self.ingest_lines,
@@ -244,9 +247,11 @@ class RunningSite:
             forwarder.close()
         for program in self.programs:
             program.kill()
-            print(f"==> {program.name}\n{program.tail()}")
         self.broker.stop()
-        print(f"==> broker\n{self.broker.log[-2000:]}")
+        if not self.quiet:
+            for program in self.programs:
+                print(f"==> {program.name}\n{program.tail()}")
+            print(f"==> broker\n{self.broker.log[-2000:]}")
         self.database.close()
 
     @property
