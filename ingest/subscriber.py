@@ -142,6 +142,8 @@ class Subscriber:
     def _receive(self, lane: Lane, message: Message) -> None:
         now = self._clock.monotonic()
         with self._changed:
+            if lane.held:
+                return  # what the closed connection had left; the broker sends it again
             if not lane.settled and not lane.queue and now >= lane.rush_ends:
                 lane.settled = True
             arrival = Arrival(message, self._clock.now(), lane.way, lane.settled, lane.client)

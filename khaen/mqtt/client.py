@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from khaen import log
 from khaen.backoff import Backoff
 from khaen.errors import SettingsError
+from khaen.mqtt.ahead import AheadClient
 from khaen.mqtt.session import Handlers, Message, Session
 from khaen.mqtt.settings import MqttSettings, Version
 
@@ -215,7 +216,7 @@ class Client:
 
     def _make(self, number: int) -> paho.Client:
         protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
-        client = paho.Client(
+        client = AheadClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._session.client_id,
             clean_session=None if protocol == paho.MQTTv5 else self._session.expiry == 0,
