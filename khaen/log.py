@@ -39,6 +39,8 @@ def configure(*, level: str = "INFO", program: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # It tells of each look at the ledger's shape, at the start of every program.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             *shared,

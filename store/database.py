@@ -217,7 +217,8 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=8, max_overflow=8)
+    # Rows hold names and keys: an error's text must not.
+    engine = create_engine(url, pool_size=8, max_overflow=8, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connect(dbapi: Any, _record: Any) -> None:

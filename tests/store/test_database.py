@@ -9,6 +9,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from khaen.errors import StoreUnavailable
@@ -22,6 +23,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
     migrate.upgrade(found)
     yield found
     found.close()
+
+
+def test_an_error_tells_no_values(database: Database) -> None:
+    statement = text("INSERT INTO person_detail (person, name) VALUES (:person, :name)")
+    values = {"person": "R-1", "name": "บุญมี"}
+
+    def insert_twice() -> None:
+        with database.write() as tx:
+            tx.connection.execute(statement, values)
+            tx.connection.execute(statement, values)
+
+    with pytest.raises(IntegrityError) as caught:
+        insert_twice()
+    assert "บุญมี" not in str(caught.value)
 
 
 def test_a_transaction_is_whole_or_not(database: Database) -> None:
