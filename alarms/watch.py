@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alarms import engine, firing, machine, silence
+from alarms import engine, firing, machine, outage, silence
 from alarms.desk import Desk
+from alarms.outage import Concern
 from alarms.silence import Gateway
 from khaen.alarm import Priority
-from khaen.evaluation import Evaluation, Silence, Subject, SubjectState
+from khaen.evaluation import Evaluation, Silence, SubjectState
 from khaen.ids import GatewayEui, OrganisationId, SubjectId, gateway_subject
 from khaen.log import logger
 from store import alarms, coverage, liveness
@@ -51,14 +52,16 @@ class Watch:
         now = self._desk.now()
         with self._desk.database.read() as connection:
             registry = self._desk.registry(connection)
-            states = alarms.states(connection, [gateway_subject(eui) for eui in registry.gateways])
+            told = alarms.open_subjects(connection, DOWN)
+            own = (gateway_subject(eui) for eui in registry.gateways)
+            states = alarms.states(connection, {*own, *told})
             finding = self._find(connection, registry, states, now)
             pipelines = self._pipelines(connection, registry, finding)
         for silent in finding.silences:
-            state = states[gateway_subject(silent.gateway_eui)]
-            if self._is_news(registry, silent, state, now):
+            concerns = outage.share(registry, silent, told, now)
+            if any(self._is_news(registry, concern, states, now) for concern in concerns):
                 with self._desk.database.write() as tx:
-                    self._record(tx, registry, silent, now)
+                    self._record(tx, registry, concerns, now)
         for organisation in pipelines:
             with self._desk.database.write() as tx:
                 self._mind_pipeline(tx, organisation, finding.trouble, now)
@@ -122,10 +125,10 @@ class Watch:
         own = {"silent_s": self._desk.settings.alarms.heartbeat_s}
         return {**registry.parameters, DOWN: {**own, **registry.parameters.get(DOWN, {})}}
 
-    def _is_news(
-        self, registry: Registry, silent: Silence, state: SubjectState, now: datetime
-    ) -> bool:
-        evaluation = self._evaluate(registry, silent, state, now)
+    def _is_news(self, registry: Registry, concern: Concern, states: States, now: datetime) -> bool:
+        subject = concern.subject.id
+        state = states.get(subject, SubjectState(subject=subject))
+        evaluation = self._evaluate(registry, concern, state, now)
         return bool(
             evaluation.changes
             or evaluation.timers
@@ -133,23 +136,20 @@ class Watch:
             or evaluation.state.rules != state.rules
         )
 
-    def _record(self, tx: Transaction, registry: Registry, silent: Silence, now: datetime) -> None:
-        subject = gateway_subject(silent.gateway_eui)
-        evaluation = self._evaluate(registry, silent, alarms.states(tx, [subject])[subject], now)
-        organisation = registry.gateways[silent.gateway_eui].organisation
-        firing.record(self._desk, tx, organisation, evaluation)
+    def _record(
+        self, tx: Transaction, registry: Registry, concerns: Sequence[Concern], now: datetime
+    ) -> None:
+        """All organisations together, so that none is forgotten when this program is killed."""
+        states = alarms.states(tx, [concern.subject.id for concern in concerns])
+        for concern in concerns:
+            evaluation = self._evaluate(registry, concern, states[concern.subject.id], now)
+            firing.record(self._desk, tx, concern.subject.organisation, evaluation)
 
     def _evaluate(
-        self, registry: Registry, silent: Silence, state: SubjectState, now: datetime
+        self, registry: Registry, concern: Concern, state: SubjectState, now: datetime
     ) -> Evaluation:
-        gateway = registry.gateways[silent.gateway_eui]
-        subject = Subject(
-            id=state.subject,
-            organisation=gateway.organisation,
-            place=gateway.place,
-            simulated=registry.is_simulated(gateway.organisation),
-        )
-        return engine.watch(silent, subject, state, self._parameters(registry), now)
+        parameters = self._parameters(registry)
+        return engine.watch(concern.silence, concern.subject, state, parameters, now)
 
     def _pipelines(
         self, connection: Connection, registry: Registry, finding: Finding

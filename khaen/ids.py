@@ -71,6 +71,12 @@ def device_subject(dev_eui: DevEui) -> SubjectId:
     return SubjectId(f"device:{dev_eui}")
 
 
-def gateway_subject(gateway: GatewayEui) -> SubjectId:
-    """The subject of alarms about a gateway."""
-    return SubjectId(f"gateway:{gateway}")
+def gateway_subject(gateway: GatewayEui, organisation: OrganisationId | None = None) -> SubjectId:
+    """The subject of alarms about a gateway: as it concerns its own organisation, or another."""
+    return SubjectId(f"gateway:{gateway}" + (f"@{organisation}" if organisation else ""))
+
+
+def parse_gateway_subject(subject: SubjectId) -> tuple[GatewayEui, OrganisationId | None]:
+    """The gateway of such a subject, and the other organisation, if it is one's."""
+    eui, _, organisation = subject.partition(":")[2].partition("@")
+    return GatewayEui(eui), OrganisationId(organisation) if organisation else None

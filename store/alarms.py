@@ -38,6 +38,7 @@ __all__ = [
     "get",
     "listed",
     "note",
+    "open_subjects",
     "raise_technical",
     "record",
     "states",
@@ -221,6 +222,14 @@ def events(connection: Connection, alarm_id: AlarmId) -> list[AlarmEvent]:
         select(alarm_event).where(alarm_event.c.alarm == alarm_id.bytes).order_by(alarm_event.c.seq)
     )
     return [event_from_row(row) for row in rows]
+
+
+def open_subjects(connection: Connection, rule: str) -> frozenset[SubjectId]:
+    """Whom the open alarms of a rule are about."""
+    found = connection.execute(
+        select(table.c.subject).where(table.c.open_key.is_not(None), table.c.rule == rule)
+    )
+    return frozenset(SubjectId(row.subject) for row in found)
 
 
 def counts(connection: Connection, organisations: frozenset[str]) -> Counts:

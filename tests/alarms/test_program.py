@@ -349,6 +349,7 @@ def set_up_gateways(ledger: Database, tmp_path: Path, url: str, count: int = 3) 
         for eui in GATEWAYS[:count]:
             add_gateway(tx, eui)
         for n in range(40):
+            add_person(tx, f"R-{n:04}")
             tx.connection.execute(
                 insert(accounts.heard_by).values(
                     subject=f"person:R-{n:04}", gateway_eui=GATEWAYS[0], at=tx.now
@@ -397,6 +398,57 @@ def test_silent_gateway_is_one_call_that_lists_whom_nobody_hears(
     keep_hearing(ledger, GATEWAYS[:3], returned)
     assert len(receiver.calls) == 1
     assert find_open(ledger, "pipeline") is None
+
+
+def test_each_organisation_is_shown_its_own_unseen_people_and_told_once(
+    ledger: Database, tmp_path: Path, receiver: Receiver, alarm_program: Start
+) -> None:
+    set_up_gateways(ledger, tmp_path, receiver.url)
+    with ledger.write() as tx:
+        add_address(tx, "there", "webhook", tmp_path / "there.url", f"{receiver.url}/there")
+        add_plan(tx, "theirs", (0, "webhook", "there"))
+        add_organisation(tx, "neighbour", plan="theirs")
+        add_organisation(tx, "distant")
+        add_person(tx, "N-1", "neighbour")
+        add_person(tx, "D-1", "distant")
+        for subject, eui in (
+            ("person:N-1", GATEWAYS[0]),
+            ("person:stranger", GATEWAYS[0]),
+            ("person:D-1", GATEWAYS[1]),
+        ):
+            tx.connection.execute(
+                insert(accounts.heard_by).values(subject=subject, gateway_eui=eui, at=tx.now)
+            )
+        flip(tx)
+    hear(ledger, *GATEWAYS[:3])
+    alarm_program(heartbeat_s=1.0)
+
+    def listed() -> dict[str, Alarm]:
+        with ledger.read() as connection:
+            found = alarms.listed(connection, ALL | {"neighbour", "distant"})
+        return {a.organisation: a for a in found if a.rule == "gateway_down"}
+
+    keep_hearing(ledger, GATEWAYS[1:3], listed)
+    down = listed()
+    assert set(down) == {CENTRE, "neighbour"}
+    assert down["neighbour"].subject == f"gateway:{GATEWAYS[0]}@neighbour"
+    with ledger.read() as connection:
+        unseen = {of: alarms.events(connection, a.id)[0].detail["unseen"] for of, a in down.items()}
+    assert unseen["neighbour"] == ["person:N-1"]
+    assert unseen[CENTRE] == [f"person:R-{n:04}" for n in range(1, 40)]
+    for alarm in down.values():
+        wait_sent(ledger, alarm)
+
+    def returned() -> bool:
+        return {a.state for a in listed().values()} == {State.RETURNED_UNACKNOWLEDGED}
+
+    keep_hearing(ledger, GATEWAYS[:3], returned)
+    assert sorted(call.path for call in receiver.calls) == ["/", "/there"]
+    for alarm in listed().values():
+        accept(ledger, alarm)
+    # The next outage is another case.
+    keep_hearing(ledger, GATEWAYS[1:3], lambda: len(listed()) == 2)
+    assert {a.id for a in listed().values()}.isdisjoint(a.id for a in down.values())
 
 
 def test_silence_of_most_gateways_is_one_pipeline_alarm_that_clears(
