@@ -28,6 +28,8 @@ QUEUE = 256
 REPLAY_MAX = 100_000
 """Journal positions: from further back a screen reads everything anew."""
 RETRY_MS = 1000
+PER_SESSION = 64
+"""Open screens of one session: a browser has six at most. More, and the oldest goes."""
 
 
 class Connection:
@@ -55,7 +57,7 @@ class Hub:
     def __init__(self, house: House) -> None:
         self._house = house
         self._loop = asyncio.get_running_loop()
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}  # oldest first
         self._position = 0
         self._beating: asyncio.Task[None] | None = None
         self._follower = Follower(
@@ -91,12 +93,15 @@ class Hub:
         connection = Connection(
             visit.session, lambda of: of in house.visible(organisation), self._position
         )
-        self._connections.add(connection)
+        own = [c for c in self._connections if c.session.digest == visit.session.digest]
+        if len(own) >= PER_SESSION:
+            own[0].dropped.set()
+        self._connections[connection] = None
         return connection
 
     def leave(self, connection: Connection) -> None:
         """The screen is gone."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
 
     @property
     def position(self) -> int:

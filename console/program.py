@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from console.app import build
+from console.connections import Impatient, allow_many
 from console.house import House
 from khaen import log, ready
 from khaen.clock import SystemClock
@@ -58,6 +59,7 @@ class _Server(uvicorn.Server):
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises NotRunnable where the port cannot be had."""
     listener = _listen(settings.console)
+    allow_many()
     database = Database(settings.ledger.url)
     try:
         migrate.upgrade(database)
@@ -67,6 +69,7 @@ def run(settings: Settings) -> None:
         server = _Server(
             uvicorn.Config(
                 app,
+                http=Impatient,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -15,6 +15,7 @@ import uvicorn
 from sqlalchemy import insert
 
 from console.app import build
+from console.connections import Impatient
 from console.house import House
 from khaen.alarm import Alarm, AlarmClass, Change, Priority, State
 from khaen.clock import from_micros
@@ -238,7 +239,13 @@ def serve(house: House, *, public_url: str = "") -> Iterator[str]:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = build(house, public_url=public_url or address)
         server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
+            uvicorn.Config(
+                app,
+                http=Impatient,
+                log_config=None,
+                lifespan="on",
+                timeout_graceful_shutdown=2,
+            )
         )
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
