@@ -34,17 +34,19 @@ def attribute(registry: Registry, said: Said) -> Opened:
     return Opened(said, device, subject)
 
 
-def clock_alert(registry: Registry, gateway: GatewayEui) -> Alert | None:
-    """The alarm that a gateway's clock is wrong; None for a gateway that nobody owns."""
+def gateway_alert(registry: Registry, gateway: GatewayEui, rule: str, reason: str) -> list[Alert]:
+    """An alarm about a gateway; none for a gateway that nobody owns."""
     record = registry.gateway(gateway)
     if record is None:
-        return None
-    return Alert(
-        organisation=record.organisation,
-        subject=gateway_subject(gateway),
-        rule="clock",
-        reason="clock_off",
-    )
+        return []
+    return [
+        Alert(
+            organisation=record.organisation,
+            subject=gateway_subject(gateway),
+            rule=rule,
+            reason=reason,
+        )
+    ]
 
 
 def _origin_alert(said: Said, device: DeviceRecord, subject: Subject) -> Alert:

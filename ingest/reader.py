@@ -94,7 +94,10 @@ class Reader:
             return self._event(draft, topic, message.topic, message.payload)
         draft.gateway = topic.gateway
         if topic.leaf == _STATUS:
-            return Status(gateway=topic.gateway, status=status.parse(message.payload))
+            said = status.parse(message.payload)
+            if said.volatile:  # what it hears now does not survive its power supply
+                draft.alerts += self._gateway_alert(topic.gateway, "outbox", "volatile")
+            return Status(gateway=topic.gateway, status=said)
         return self._frame(draft, topic)
 
     def _frame(self, draft: _Draft, topic: GatewayTopic) -> Content:
@@ -110,8 +113,7 @@ class Reader:
             draft.entry = _entry(draft, heard.gateway_eui, heard.number, heard.kind)
         dated = self._dating.date(heard, arrival.way, arrival.at, settled=arrival.settled)
         if dated.wrong:
-            alert = attribution.clock_alert(self.knowledge.registry, heard.gateway_eui)
-            draft.alerts += [alert] if alert else []
+            draft.alerts += self._gateway_alert(heard.gateway_eui, "clock", "clock_off")
         return _KINDS[heard.kind](self, draft, heard, dated)
 
     def _lorawan(self, draft: _Draft, heard: Heard, dated: Dated) -> Content:
@@ -176,6 +178,9 @@ class Reader:
         except OriginRefused as error:
             draft.alerts.append(error.alert)
             raise
+
+    def _gateway_alert(self, gateway: GatewayEui, rule: str, reason: str) -> list[Alert]:
+        return attribution.gateway_alert(self.knowledge.registry, gateway, rule, reason)
 
     def _refuse(self, draft: _Draft, error: WireError) -> Refused:
         if isinstance(error, Unopened):

@@ -12,6 +12,7 @@ from ingest.judgement import Judgement
 from khaen import topics
 from khaen.clock import Rung, to_micros
 from khaen.reading import Decoded
+from khaen.status import DiskStatus, GatewayStatus
 from khaen.uplink import Kind, Origin, Uplink
 from store import accounts
 from tests.support.in_process import InProcess, Sent, late
@@ -355,6 +356,34 @@ class TestRecords:
             (now, now)
         ]
         assert ingest.rows("SELECT ref FROM journal WHERE kind = 'heartbeat'") == [(gateway.eui,)]
+
+    def test_a_status_goes_into_the_account(self, ingest: InProcess) -> None:
+        gateway, device = Gateway(), Device(WRISTBAND)
+        ingest.take(live(gateway, gateway.hear(device.say(telemetry()), ingest.now())))
+        said = GatewayStatus(
+            at=ingest.now(),
+            version="1",
+            configuration="",
+            epoch=gateway.epoch,
+            last_seq=5,
+            backlog=2,
+            held=2,
+            waiting=((4, 5),),
+            disk=DiskStatus(free=0, used=1, quota=1),
+            volatile=True,
+            clock=Rung.SYNCED,
+            broker="",
+        )
+        sent = Sent(topic=topics.status(gateway.eui), payload=said.model_dump_json().encode())
+        ingest.take(sent)
+        ingest.take(sent, Sent(topic=topics.status(gateway.eui), payload=b"{}"))
+        with ingest.database.read() as connection:
+            (row,) = accounts.audit(connection)
+        assert (row.heard, row.committed, row.in_flight, row.missing) == (5, 1, 2, 2)
+        assert ingest.rows("SELECT rule, reason FROM alarm") == [("outbox", "volatile")]
+        assert ingest.rows("SELECT reason FROM quarantine") == [("bad_status",)]
+        (document,) = ingest.rows("SELECT status FROM gateway_state")
+        assert GatewayStatus.model_validate_json(document[0]) == said
 
     def test_gone_numbers_are_settled(self, ingest: InProcess) -> None:
         gateway, device = Gateway(), Device(WRISTBAND)
