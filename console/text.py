@@ -20,6 +20,10 @@ class Text(NamedTuple):
 
 
 # fmt: off
+_ENGINEER = Text("รับเรื่อง แล้วแจ้งช่าง", "Accept, then tell the engineer")
+_LOOK_AND_ENGINEER = Text("รับเรื่อง ติดต่อผู้ที่ต้องเฝ้าระวัง และแจ้งช่าง",
+                          "Accept, check on those most at risk, tell the engineer")
+
 TEXTS: Mapping[str, Text] = {
     "product": Text("แคน", "Khaen"),
     "title": Text("เหตุแจ้งเตือน", "Alarms"),
@@ -133,11 +137,36 @@ TEXTS: Mapping[str, Text] = {
         "{who} อาจล้ม (สัญญาณอาจเป็นของเก่า)",
         "{who} may have fallen (the signal may be an old one)"),
     "alarm.gateway_down": Text("เกตเวย์ {who} ไม่ส่งสัญญาณ", "Gateway {who} is silent"),
+    "alarm.unreachable": Text("{who} ยังไม่มีแผนตามตัวผู้ดูแล เหตุจะขึ้นที่หน้าจอนี้เท่านั้น",
+                              "{who} has no plan: alarms are on this screen only"),
+    "alarm.channel": Text("ช่องทางแจ้งเหตุใช้ไม่ได้ ({who})",
+                          "A way to call people does not work ({who})"),
+    "alarm.pipeline": Text("ระบบรับข้อมูลขัดข้อง ({who})", "The system has a fault ({who})"),
+    "alarm.pipeline.ingest_silent": Text(
+        "ระบบไม่ได้รับข้อมูล อาจไม่ได้ยินการขอความช่วยเหลือ",
+        "No data comes in: calls for help may go unheard"),
+    "alarm.pipeline.gateways_silent": Text(
+        "เกตเวย์ส่วนใหญ่เงียบพร้อมกัน อาจไม่ได้ยินการขอความช่วยเหลือ",
+        "Most gateways are silent: calls for help may go unheard"),
+    "alarm.pipeline.frame_failed": Text("อ่านข้อมูลจาก {who} ไม่ได้",
+                                        "What {who} sent could not be read"),
+    "alarm.clock": Text("นาฬิกาของเกตเวย์ {who} ไม่ตรง", "The clock of gateway {who} is wrong"),
+    "alarm.origin": Text("เกตเวย์ {who} ส่งสัญญาณซ้อมของผู้ใช้จริง ระบบไม่รับ",
+                         "Gateway {who} sent simulated frames for real people: refused"),
+    "alarm.replay": Text("{who} ส่งเลขลำดับที่เคยใช้แล้ว", "{who} sent a counter that was used before"),
     "alarm.other": Text("{who} มีเหตุแจ้งเตือน ({rule})", "{who}: alarm ({rule})"),
     "next.sos": Text("รับเรื่อง แล้วโทรหรือไปหาทันที", "Accept, then call or go at once"),
     "next.fall": Text("รับเรื่อง แล้วไปดูทันที", "Accept, then go and see at once"),
     "next.gateway_down": Text("รับเรื่อง แล้วเยี่ยมผู้ที่อาจไม่มีสัญญาณ และแจ้งช่าง",
                               "Accept, check on those who may be unseen, tell the engineer"),
+    "next.unreachable": _ENGINEER,
+    "next.channel": _ENGINEER,
+    "next.pipeline": _ENGINEER,
+    "next.clock": _ENGINEER,
+    "next.origin": _ENGINEER,
+    "next.replay": _ENGINEER,
+    "next.pipeline.ingest_silent": _LOOK_AND_ENGINEER,
+    "next.pipeline.gateways_silent": _LOOK_AND_ENGINEER,
     "next.other": Text("รับเรื่อง แล้วตรวจสอบ", "Accept, then check"),
     "next.accepted": Text("เมื่อดูแลเรียบร้อย ปิดเหตุพร้อมบอกผล",
                           "When it is looked after, close it and say how it ended"),

@@ -137,6 +137,9 @@ def test_a_button_of_the_site_file_rings_on_the_screen(up: Up, page: Page) -> No
     expect(calls).to_have_count(1)
     expect(calls).not_to_contain_text("กด 2 ครั้ง")
 
+    # And the system says aloud that nobody would have been called: the site file has no plan.
+    expect(page.locator("article.card h2", has_text="ยังไม่มีแผนตามตัวผู้ดูแล")).to_have_count(1)
+
     # Nobody who is not signed in sees any of it.
     with httpx.Client(base_url=up.address("console")) as stranger:
         assert stranger.get("/").status_code == 303
