@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest import counters
-from ingest.item import Alert, Gone, Heartbeat, Item, Opened, Status
+from ingest.item import Alert, Content, Gone, Heartbeat, Item, Opened, Status
 from khaen.clock import from_micros, to_micros
 from khaen.evaluation import Evaluation, SubjectState
-from khaen.ids import DevAddr, DevEui, SubjectId, UplinkId
+from khaen.ids import DevAddr, DevEui, GatewayEui, SubjectId, UplinkId
+from khaen.uplink import Way
 from store import alarms
 from store.account import Account
 from store.accounts import AccountCache, Accounts, Numbered
@@ -66,6 +67,9 @@ class Ledger:
         """Settle the item's number; NEW for what carries none."""
         entry = item.entry
         if entry is None:
+            # Another make of gateway numbers nothing, and is heard all the same.
+            if (gateway := _heard_by(item.content)) is not None:
+                self._gateways.hear(gateway)
             return Numbered.NEW
         numbered = self._accounts.take(
             entry.gateway, entry.number, entry.kind, entry.digest, backlog=entry.backlog
@@ -162,3 +166,13 @@ class Ledger:
             counts=self._counts,
             counters=self.group.newest_counters(),
         )
+
+
+def _heard_by(content: Content) -> GatewayEui | None:
+    """The gateway that itself brought a frame; None for what a network server tells."""
+    if isinstance(content, Foreign):
+        return content.gateway
+    if isinstance(content, Opened):
+        head = content.said.receptions[0]
+        return None if head.way is Way.NETWORK_SERVER else head.gateway_eui
+    return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingest import counters
+from ingest import attribution, counters
 from ingest.item import Gone, Heartbeat, Item, Opened, Status
 from ingest.judgement import Judgement
 from ingest.ledger import Committed, Ledger
@@ -62,6 +62,12 @@ class Pipeline:
                 ledger.refuse(content)
         for alert in item.alerts:
             ledger.alert(alert)
+        if numbered is Numbered.CONFLICT and item.entry is not None:
+            # Two agents share one outbox: nobody can say any more that nothing is missing.
+            for alert in attribution.gateway_alert(
+                knowledge.registry, item.entry.gateway, "conflict", "number_used_twice"
+            ):
+                ledger.alert(alert)
 
     def _admit(
         self, ledger: Ledger, opened: Opened, knowledge: Knowledge, *, unnumbered: bool

@@ -436,4 +436,7 @@ class TestRecords:
             (gateway.epoch,),
             (None,),
         ]
-        assert ingest.rows("SELECT rule FROM alarm") == [("sos",)]
+        assert ingest.rows("SELECT rule, subject FROM alarm WHERE rule <> 'sos'") == [
+            ("conflict", f"gateway:{gateway.eui}")
+        ]
+        assert ingest.rows("SELECT count(*) FROM alarm WHERE rule = 'sos'") == [(1,)]
