@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,7 @@ def sign_in_url(settings: Settings, token: str) -> str:
 def _run(name: str, run: Callable[[Settings], None], config: Path) -> None:
     from khaen import log
 
+    os.umask(0o077)  # readings and frames are people's: what we write is for nobody else
     settings = read(config)
     log.configure(level=settings.log_level, program=name)
     run(settings)

@@ -33,7 +33,7 @@ def lock(folder: Path) -> IO[str]:
     """Be the only one in the folder until the file is closed. Raises NotRunnable."""
     path = folder / "lock"
     try:
-        file = path.open("a+")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
     except OSError as error:
         raise NotRunnable(f"{path}: cannot be written: {error.strerror}") from error
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(loaded: EdgeSettings) -> int:
     from edge.program import run
 
+    os.umask(0o077)  # frames are people's: what we write is for nobody else
     log.configure(level=loaded.log_level, program="edge")
     asyncio.run(run(loaded))
     return 0

@@ -101,6 +101,9 @@ async def test_everything_works_and_nothing_is_left(make: Make) -> None:
     secret = local.data / "khaen.toml"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert local.data.stat().st_mode & 0o777 == 0o700
+    written = list(local.data.rglob("*"))
+    assert {"outbox.sqlite", "series.sqlite", "ledger.sqlite", "lock"} <= {f.name for f in written}
+    assert not [file for file in written if file.stat().st_mode & 0o077]
 
 
 async def test_sources_stop_first_and_sinks_last(
