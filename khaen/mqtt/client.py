@@ -218,7 +218,7 @@ class Client:
         protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
         client = AheadClient(
             CallbackAPIVersion.VERSION2,
-            client_id=self._session.client_id,
+            client_id=self._settings.client_id(self._session.client_id),
             clean_session=None if protocol == paho.MQTTv5 else self._session.expiry == 0,
             userdata=number,
             protocol=protocol,

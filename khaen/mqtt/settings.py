@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import ssl
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from khaen.errors import SettingsError
+
+# Brokers log client ids: a password that people made up must not be quickly found from one.
+_ITERATIONS = 10_000
+_SECRET_DIGITS = 20
 
 
 class Version(enum.StrEnum):
@@ -55,6 +60,18 @@ class MqttSettings(BaseModel):
             raise SettingsError(
                 f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}"
             ) from error
+
+    def client_id(self, name: str) -> str:
+        """`name`, and something that only who has our password can tell. Raises SettingsError.
+
+        A broker hands a session, and closes its connection, to whoever brings its client id, by
+        whatever account: one gateway's account must not do for turning all others deaf.
+        """
+        password = self.password()
+        if not password:
+            return name
+        secret = hashlib.pbkdf2_hmac("sha256", password.encode(), name.encode(), _ITERATIONS)
+        return f"{name}-{secret.hex()[:_SECRET_DIGITS]}"
 
     def tls(self) -> ssl.SSLContext:
         """The TLS context that `ca_file` asks for, with our certificate where there is one.

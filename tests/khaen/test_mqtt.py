@@ -170,6 +170,30 @@ def test_a_wrong_password_is_told_and_tried_again_without_hurry(
         until(lambda: party.client.connected, "connected once the file is right")
 
 
+def test_another_account_cannot_take_a_session_over(
+    mosquitto: StartMosquitto, tmp_path: Path
+) -> None:
+    broker = mosquitto(users={"ingest": "one", "gateway": "two"})
+    settings = {}
+    for name, password in (("ingest", "one"), ("gateway", "two")):
+        (tmp_path / name).write_text(f"{password}\n")
+        settings[name] = MqttSettings(
+            port=broker.port, username=name, password_file=tmp_path / name
+        )
+    session = Session(client_id="khaen-ingest", subscriptions=("t",), expiry=3600)
+    with connected(settings["ingest"], session) as owner:
+        with connected(settings["gateway"], session) as thief:
+            assert thief.client.publish("t", b"x") is not None
+            until(lambda: len(owner.messages) == 1, "the owner has its message")
+        assert not owner.ends
+    with connected(settings["ingest"], session):  # it is the same session again
+        pass
+    ids = [settings[name].client_id("khaen-ingest") for name in ("ingest", "gateway", "ingest")]
+    assert ids[0] == ids[2] != ids[1]
+    assert all(each.startswith("khaen-ingest-") and "one" not in each for each in ids)
+    assert MqttSettings().client_id("khaen-ingest") == "khaen-ingest"
+
+
 def test_stopping_does_not_wait_for_a_broker_that_is_away(free_port: int) -> None:
     with connected(MqttSettings(port=free_port), Session(client_id="a"), wait=False) as party:
         until(lambda: len(party.ends) >= 1, "refused")
