@@ -1,7 +1,8 @@
 """One uplink within a transaction: its row, who heard it, and what is to be written of both.
 
 A reception's key is (gateway, epoch, seq); where a number is lacking it is (gateway, context). So a
-gateway's frame and the network server's event about the same reception are one, in any order.
+gateway's frame and the network server's event about the same reception are one, in any order, and
+two antennas of one gateway, which share a context, are two.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Hearing:
         self.count += 1
         self.changed = True
         if len(self.by_key) < KEPT:
-            context = context_key(reception)
+            context = self._free_key(reception)
             self.by_key[reception.gateway_eui, context] = Heard(reception, context, now, True)
         return True
 
@@ -68,24 +69,35 @@ class Hearing:
         return (reception_row(self.seq, heard) for heard in self.by_key.values() if heard.fresh)
 
     def _find(self, reception: Reception) -> Heard | None:
-        found = self.by_key.get((reception.gateway_eui, context_key(reception)))
-        if found is not None:
-            return found
         number = reception.number
-        if number is None:
-            return None
-        for heard in self.by_key.values():
-            other = heard.reception
-            if other.number == number and other.gateway_eui == reception.gateway_eui:
-                return heard
-        return None
+        if number is not None:
+            for heard in self.by_key.values():
+                other = heard.reception
+                if other.number == number and other.gateway_eui == reception.gateway_eui:
+                    return heard
+        found = self.by_key.get((reception.gateway_eui, context_key(reception)))
+        if found is None or number is None or found.reception.number is None:
+            return found
+        # Within an epoch another number is another antenna; a new epoch numbers the same one anew.
+        return None if found.reception.number.epoch == number.epoch else found
+
+    def _free_key(self, reception: Reception) -> bytes:
+        context = context_key(reception)
+        if (reception.gateway_eui, context) not in self.by_key:
+            return context
+        return _number_key(reception)
 
 
 def context_key(reception: Reception) -> bytes:
     """What tells receptions of one uplink by one gateway apart."""
     if reception.context or reception.number is None:
         return reception.context
-    return f"{reception.number.epoch}:{reception.number.seq}".encode()
+    return _number_key(reception)
+
+
+def _number_key(reception: Reception) -> bytes:
+    number = reception.number
+    return b"" if number is None else f"{number.epoch}:{number.seq}".encode()
 
 
 def reception_row(seq: int, heard: Heard) -> tuple[object, ...]:
