@@ -20,14 +20,27 @@ class OriginRefused(WireError):
         self.alert = alert
 
 
-def attribute(registry: Registry, said: Said) -> Opened:
+class NotItsDevice(WireError):
+    """A gateway's word for a device that its organisation has not."""
+
+    def __init__(self, gateway: GatewayEui, device: DeviceRecord) -> None:
+        super().__init__("not_its_device", f"gateway {gateway}, device {device.dev_eui}")
+        self.gateway = gateway
+
+
+def attribute(registry: Registry, said: Said, *, word_of: GatewayEui | None = None) -> Opened:
     """The uplink with its device and subject.
 
-    Raises UnknownDevice, and OriginRefused for frames marked simulated, replayed or drilled whose
-    organisation is real: they page nobody and count for nobody.
+    `word_of` is the gateway whose word alone says that it is this device's: no key of the device
+    vouches for it. A gateway's word counts for the devices of its organisation and those below.
+
+    Raises UnknownDevice, NotItsDevice, and OriginRefused for frames marked simulated, replayed or
+    drilled whose organisation is real: they page nobody and count for nobody.
     """
     at = said.receptions[0].received_at
     device = registry.device(said.dev_eui, at)
+    if word_of is not None and not _speaks_for(registry, word_of, device):
+        raise NotItsDevice(word_of, device)
     subject = registry.subject(said.dev_eui, at)
     if said.origin in _UNREAL and not subject.simulated:
         raise OriginRefused(_origin_alert(said, device, subject))
@@ -47,6 +60,11 @@ def gateway_alert(registry: Registry, gateway: GatewayEui, rule: str, reason: st
             reason=reason,
         )
     ]
+
+
+def _speaks_for(registry: Registry, gateway: GatewayEui, device: DeviceRecord) -> bool:
+    record = registry.gateway(gateway)
+    return record is not None and device.organisation in registry.below(record.organisation)
 
 
 def _origin_alert(said: Said, device: DeviceRecord, subject: Subject) -> Alert:

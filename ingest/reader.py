@@ -15,7 +15,7 @@ from chirpstack_api import gw
 from google.protobuf.message import DecodeError as ProtobufError
 
 from ingest import attribution
-from ingest.attribution import OriginRefused
+from ingest.attribution import NotItsDevice, OriginRefused
 from ingest.dating import Dated, Dating
 from ingest.item import Alert, Arrival, Content, Entry, Item, Opened, Said, Status
 from ingest.sessions import Sessions
@@ -150,14 +150,17 @@ class Reader:
             heard, dated, draft.arrival.way, topic=message.topic, envelope=message.payload
         )
         said.id = _point_to_point_id(heard)
-        return self._attribute(draft, said)
+        return self._attribute(draft, said, word_of=heard.gateway_eui)
 
     def _application(self, draft: _Draft, heard: Heard, dated: Dated) -> Content:
         del dated  # an event says itself when
         topic = _parse_topic(heard.topic or "")
         if not isinstance(topic, ApplicationTopic):
             raise WireError("unknown_topic", "an application frame without its topic")
-        return self._event(draft, topic, heard.topic or "", heard.payload)
+        found = chirpstack.read(topic, heard.topic or "", heard.payload, draft.arrival.at)
+        if isinstance(found, Said):
+            return self._attribute(draft, found, word_of=heard.gateway_eui)
+        return found
 
     def _heartbeat(self, draft: _Draft, heard: Heard, dated: Dated) -> Content:
         age_s = (draft.arrival.at - dated.at).total_seconds()
@@ -171,12 +174,15 @@ class Reader:
         found = chirpstack.read(topic, name, payload, draft.arrival.at)
         return self._attribute(draft, found) if isinstance(found, Said) else found
 
-    def _attribute(self, draft: _Draft, said: Said) -> Opened:
+    def _attribute(self, draft: _Draft, said: Said, *, word_of: GatewayEui | None = None) -> Opened:
         draft.dev_addr = said.dev_addr
         try:
-            return attribution.attribute(self.knowledge.registry, said)
+            return attribution.attribute(self.knowledge.registry, said, word_of=word_of)
         except OriginRefused as error:
             draft.alerts.append(error.alert)
+            raise
+        except NotItsDevice as error:
+            draft.alerts += self._gateway_alert(error.gateway, "vouching", error.reason)
             raise
 
     def _gateway_alert(self, gateway: GatewayEui, rule: str, reason: str) -> list[Alert]:

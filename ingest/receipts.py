@@ -24,7 +24,9 @@ EVERY_S = 30.0
 AT_LEAST_S = 0.02
 """Between two receipts of one gateway, however many gaps open and close."""
 MAX_EPOCHS = 16
-"""Epochs named in a receipt: the newest, and whatever lacks something."""
+"""Epochs named in a receipt: the newest, and whatever lacks something …"""
+MOST_EPOCHS = 64
+"""… up to so many: a broker takes no message of any size."""
 
 Publish = Callable[[str, bytes], bool]
 
@@ -145,7 +147,7 @@ class Receipts:
         epochs = sorted(gateway.epochs.values(), key=lambda entry: -entry[0])
         named = [
             receipt for i, (_, receipt) in enumerate(epochs) if i < MAX_EPOCHS or receipt.missing
-        ]
+        ][:MOST_EPOCHS]
         document = Receipt(
             site=self._site(),
             ledger=self._ledger,

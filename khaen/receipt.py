@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from khaen.errors import WireError
 from khaen.ids import Epoch
@@ -47,8 +46,8 @@ class Receipt(BaseModel):
     v: int = 1
     site: str
     ledger: str
-    since: datetime
-    at: datetime
+    since: AwareDatetime
+    at: AwareDatetime
     epochs: tuple[EpochReceipt, ...]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from khaen.clock import Rung
 from khaen.errors import WireError
-from khaen.ids import Epoch
+from khaen.ids import Epoch, parse_epoch
+from khaen.receipt import MAX_GAPS
+from khaen.wire import MAX_SEQ
 
 
 class DiskStatus(BaseModel):
@@ -32,21 +34,21 @@ class GatewayStatus(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     v: int = 1
-    at: datetime
+    at: AwareDatetime
     version: str
     configuration: str
     """Hash of the effective configuration."""
-    epoch: Epoch
-    last_seq: int = Field(ge=0)
+    epoch: Annotated[Epoch, AfterValidator(parse_epoch)]
+    last_seq: int = Field(ge=0, le=MAX_SEQ)
     backlog: int = Field(ge=0)
     held: int = Field(ge=0)
-    waiting: tuple[tuple[int, int], ...] = ()
+    waiting: tuple[tuple[int, int], ...] = Field(default=(), max_length=MAX_GAPS)
     disk: DiskStatus
     volatile: bool = False
     temperature: float | None = None
     clock: Rung
-    last_frame: datetime | None = None
-    last_receipt: datetime | None = None
+    last_frame: AwareDatetime | None = None
+    last_receipt: AwareDatetime | None = None
     broker: str
     """`connected since …` or why not, as it truly is."""
 

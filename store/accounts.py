@@ -130,7 +130,8 @@ class Accounts:
     def note_status(self, gateway: GatewayEui, status: GatewayStatus) -> bool:
         """Take what an agent says of itself; False for what is no newer than what is known."""
         account = self.account(gateway, status.epoch)
-        at = to_micros(status.at)
+        # A clock that ran ahead must not silence all that the agent says once it is right.
+        at = min(to_micros(status.at), self._tx.now)
         if account.status_at is not None and at <= account.status_at:
             return False
         account.status_at = at

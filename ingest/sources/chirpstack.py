@@ -47,6 +47,8 @@ _OTHERS: dict[str, type[Protobuf]] = {
     "location": integration.LocationEvent,
 }
 _JSON = b"{"
+_MAX_BYTE = 0xFF
+"""The port is one byte, and so is the length of a LoRa packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def _up(
         dev_addr = parse_dev_addr(event.dev_addr)
     except ValueError as error:
         raise WireError("bad_event", "no DevAddr") from error
+    if event.f_port > _MAX_BYTE or len(event.data) > _MAX_BYTE:
+        raise WireError("bad_event", "a port or a payload that no LoRaWAN frame has")
     receptions = [_reception(rx, event, arrived) for rx in event.rx_info]
     if not receptions:
         receptions = [_nowhere(event, arrived)]

@@ -114,8 +114,8 @@ def read_gone(heard: Heard) -> Gone:
     try:
         document = json.loads(heard.payload)
         ranges = tuple((int(first), int(last)) for first, last in document["ranges"])
-        reason = str(document["reason"])[:40]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(document["reason"])[:40].encode("ascii", "replace").decode()
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise WireError("bad_gone", type(error).__name__) from error
     if heard.number is None or len(ranges) > MAX_RANGES:
         raise WireError("bad_gone", "unnumbered, or too many ranges")

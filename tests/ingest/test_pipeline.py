@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from ingest.judgement import Judgement
 from khaen import topics
 from khaen.clock import Rung, to_micros
+from khaen.ids import DevEui, GatewayEui
 from khaen.reading import Decoded
 from khaen.status import DiskStatus, GatewayStatus
 from khaen.uplink import Kind, Origin, Uplink
@@ -418,6 +419,61 @@ class TestRecords:
         assert counts["admitted"] == 1
         assert counts["refused:unknown_sender"] == 1
         assert counts["refused:unknown_device"] == 1
+
+    @pytest.mark.parametrize("kind", [Kind.APPLICATION, Kind.P2P])
+    def test_a_gateway_speaks_for_its_own_organisation_only(
+        self, ingest: InProcess, kind: Kind
+    ) -> None:
+        def forged(gateway: Gateway, dev_eui: DevEui) -> Sent:
+            up = event(dev_eui, SOS, ingest.now(), f_cnt=2**32 - 1, f_port=11).SerializeToString()
+            payload = up if kind is Kind.APPLICATION else SOS
+            record = gateway.hear(
+                payload,
+                ingest.now(),
+                kind=kind,
+                origin=Origin.RADIO,
+                topic=event_topic(dev_eui),
+                device=dev_eui,
+            )
+            return other(gateway, record)
+
+        counts = ingest.take(forged(Gateway(), REAL))
+        assert counts["refused:not_its_device"] == 1
+        assert ingest.rows("SELECT rule, organisation FROM alarm") == [("vouching", "ward")]
+        assert ingest.rows("SELECT count(*) FROM counter_mark") == [(0,)]
+        counts = ingest.take(forged(Gateway(GatewayEui("00000000000000ff")), WRISTBAND))
+        assert counts["refused:not_its_device"] == 1
+        counts = ingest.take(Sent(topic=event_topic(REAL), payload=b"{"))  # and the stream goes on
+        assert counts["refused:not_json"] == 1
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            b'{"reason":"shed","ranges":[[1e999,2]]}',
+            b'{"reason":"shed","ranges":[[NaN,2]]}',
+            b'{"reason":"shed","ranges":[[1,%s]]}' % (b"9" * 5000),
+            b'{"reason":"shed","ranges":' + b"[" * 100_000,
+            b"\xff\xfe",
+            b"[]",
+        ],
+    )
+    def test_a_hostile_gone_record_is_refused(self, ingest: InProcess, payload: bytes) -> None:
+        gateway = Gateway()
+        record = gateway.hear(payload, ingest.now(), kind=Kind.GONE, seq=50)
+        assert ingest.take(late(gateway.eui, record))["refused:bad_gone"] == 1
+
+    def test_a_reason_that_is_no_text_harms_nobody(self, ingest: InProcess) -> None:
+        gateway, payload = Gateway(), b'{"reason":"\\ud800","ranges":[[1,5]]}'
+        record = gateway.hear(payload, ingest.now(), kind=Kind.GONE, seq=50)
+        ingest.take(late(gateway.eui, record))
+        assert ingest.rows("SELECT reason, first, last FROM gateway_gone") == [("?", 1, 5)]
+
+    def test_an_event_says_what_a_frame_can_say(self, ingest: InProcess) -> None:
+        port = event(WRISTBAND, SOS, ingest.now(), f_cnt=1, f_port=256).SerializeToString()
+        long = event(WRISTBAND, bytes(256), ingest.now(), f_cnt=1, f_port=11).SerializeToString()
+        for payload in (port, long):
+            counts = ingest.take(Sent(topic=event_topic(WRISTBAND), payload=payload))
+            assert counts["refused:bad_event"] == 1
 
     def test_other_events_are_kept(self, ingest: InProcess) -> None:
         payload = b'{"deviceInfo":{"devEui":"%s"},"devAddr":"26010001"}' % WRISTBAND.encode()

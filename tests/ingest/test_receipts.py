@@ -102,6 +102,12 @@ def test_of_many_epochs_the_newest_and_the_lacking_are_named(desk: Desk) -> None
     assert named == {f"{i:016x}" for i in (2, *range(14, 30))}
 
 
+def test_a_receipt_stays_small_however_many_epochs_a_gateway_invents(desk: Desk) -> None:
+    desk.receipts.note([(account(2, epoch=f"{i:016x}"), False) for i in range(5000)])
+    _, found = desk.next(lambda r: len(r.epochs) > 1)
+    assert len(found.epochs) == 64
+
+
 def test_priority_is_said_when_it_changes(desk: Desk) -> None:
     for ports in ((11,), (11,), (11, 12)):
         desk.receipts.prefer(PriorityList(f_ports=ports))

@@ -1,5 +1,6 @@
 """Receipts, statuses and priority lists: the JSON that agents and ingest exchange."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -79,6 +80,27 @@ def test_a_status_survives_the_wire() -> None:
         broker="connected",
     )  # fmt: skip
     assert status.parse(sent.model_dump_json().encode()) == sent
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"epoch": "zz"},
+        {"epoch": "0" * 100_000},
+        {"last_seq": 2**63},
+        {"waiting": [[1, 1]] * 65},
+        {"at": "9999-12-31T23:59:59"},
+    ],
+)
+def test_an_absurd_status_is_refused(over: dict[str, object]) -> None:
+    said = {
+        "at": "2026-11-20T01:02:03Z", "version": "", "configuration": "", "epoch": EPOCH,
+        "last_seq": 1, "backlog": 0, "held": 0, "disk": {"free": 1, "used": 1, "quota": 1},
+        "clock": "synced", "broker": "",
+    }  # fmt: skip
+    assert status.parse(json.dumps(said).encode()).last_seq == 1
+    with pytest.raises(WireError):
+        status.parse(json.dumps(said | over).encode())
 
 
 def test_priority_are_listed_addresses_and_listed_ports_within_our_prefixes() -> None:

@@ -24,7 +24,8 @@ class Ledger:
     """A ledger and the cache that ingest keeps beside it."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = Database(f"sqlite:///{folder}/ledger.sqlite", clock=ManualClock(START))
+        self.clock = ManualClock(START)
+        self.database = Database(f"sqlite:///{folder}/ledger.sqlite", clock=self.clock)
         migrate.upgrade(self.database)
         self.cache = AccountCache()
 
@@ -151,3 +152,10 @@ def test_what_is_remembered_is_what_the_rows_say(ledger: Ledger) -> None:
     assert fresh.watermark == 3
     assert fresh.above == ((5, 5), (9, 12), (29, 31), (33, 40))
     assert ledger.cache.get((GATEWAY, EPOCH), fresh.version) == fresh.above
+
+
+def test_a_clock_that_ran_ahead_does_not_silence_an_agent(ledger: Ledger) -> None:
+    assert ledger.say(5, age_s=-1e9)
+    ledger.clock.advance(30)
+    assert ledger.say(7, age_s=-30)
+    assert ledger.audit().heard == 7
