@@ -6,10 +6,10 @@ opening cannot hide.
 
 from __future__ import annotations
 
+import pamoja.lorawan as other
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pamoja import lorawan as other
 
 from khaen.ids import DevAddr, DevEui
 from khaen.lorawan.crypto import SessionCipher
