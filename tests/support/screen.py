@@ -25,12 +25,19 @@ class Screen:
 
     def __init__(self, url: str, token: str) -> None:
         self.client = httpx.Client(base_url=url, timeout=20)
-        sign_in(self.client, token)
+        try:
+            sign_in(self.client, token)
+        except BaseException:
+            self.client.close()
+            raise
         self._changed = threading.Condition()
         self._told: list[Told] = []
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="screen")
         self._thread.start()
+
+    def await_live(self) -> None:
+        """Wait until the stream is open: what happens from now on is told."""
         self.wait_told("beat")
 
     @property

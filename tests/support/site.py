@@ -372,6 +372,7 @@ class RunningSite:
         """A carer who is signed in, with the event stream open."""
         screen = Screen(self.console_url, self.sign_in_token())
         self._screens.append(screen)
+        screen.await_live()
         return screen
 
     @contextmanager
