@@ -25,7 +25,7 @@ from edge.writer import Writer
 from khaen import log
 from khaen.clock import Clock
 from khaen.errors import StoreUnavailable
-from khaen.receipt import EpochReceipt, Receipt
+from khaen.receipt import MAX_GAPS, EpochReceipt, Receipt
 from khaen.uplink import Number
 
 _log = log.logger()
@@ -173,7 +173,12 @@ class Forwarder:
     def _goes_on(self, entry: EpochReceipt) -> bool:
         """Whether an entry does not go back behind what the same ledger said of the epoch."""
         last = self._receipts.get(entry.epoch)
-        if last is not None and (entry.watermark, entry.upto) < (last.watermark, last.upto):
+        # A receipt that names all the gaps it may ends earlier when one of them is split in two.
+        full = len(entry.missing) == MAX_GAPS
+        if last is not None and (
+            entry.watermark < last.watermark
+            or (entry.watermark == last.watermark and entry.upto < last.upto and not full)
+        ):
             self._counts.receipts.labels(outcome="backwards").inc()
             return False
         return True

@@ -246,6 +246,18 @@ async def test_going_backwards_is_ignored_within_a_ledger(tmp_path: Path) -> Non
         assert b.link.seqs(BACKLOG) == [], "the older word hastens nothing"
 
 
+async def test_a_gap_that_is_split_brings_the_end_back_and_is_obeyed(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(256))
+        gaps = tuple((first, first + 2) for first in range(1, 256, 4))
+        await b.receive(b.receipt(0, 256, missing=gaps))
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 256 - 64
+        split = ((1, 1), (3, 3), *gaps[1:-1])
+        await b.receive(b.receipt(0, 252, missing=split))
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 256 - 64 - 1
+
+
 async def test_a_new_ledger_gets_everything_again(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         b.forwarder.connect()
