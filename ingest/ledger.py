@@ -21,6 +21,12 @@ from store.journal import Kind as Journal
 from store.quarantine import DeviceEvent, Foreign, Refused, Shelf
 from store.uplinks import Group
 
+_NUMBERED = {
+    Numbered.KNOWN: "repeated",
+    Numbered.CONFLICT: "conflict",
+    Numbered.SURPLUS: "surplus_epoch",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
@@ -77,7 +83,7 @@ class Ledger:
         if numbered is Numbered.NEW:
             self._gateways.hear(entry.gateway)
         else:
-            self._counts["repeated" if numbered is Numbered.KNOWN else "conflict"] += 1
+            self._counts[_NUMBERED[numbered]] += 1
         return numbered
 
     def state(self, subject: SubjectId) -> SubjectState:

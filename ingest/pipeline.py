@@ -47,7 +47,7 @@ class Pipeline:
         content = item.content
         match content:
             case Opened():
-                self._admit(ledger, content, knowledge, unnumbered=numbered is Numbered.CONFLICT)
+                self._admit(ledger, content, knowledge, unnumbered=numbered is not Numbered.NEW)
             case Foreign():
                 ledger.put_foreign(content)
             case DeviceEvent():

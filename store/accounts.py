@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from khaen.clock import SystemClock, to_micros
 from khaen.ids import Epoch, GatewayEui
@@ -42,6 +42,13 @@ class Numbered(enum.Enum):
     KNOWN = enum.auto()
     """Committed before with the same content: only the receipt is said again."""
     CONFLICT = enum.auto()
+    SURPLUS = enum.auto()
+    """Of an epoch beyond MAX_EPOCHS: no account is kept of it."""
+
+
+MAX_EPOCHS = 4096
+"""Accounts of one gateway that may be open. An epoch is the life of a card; whoever begins more is
+no agent, and all of them are held in memory by ingest."""
 
 
 class AccountCache:
@@ -70,6 +77,9 @@ class Accounts:
         self._digests: dict[tuple[GatewayEui, Epoch, int], bytes] = {}
         self._numbers: list[tuple[str, str, int, str, bytes]] = []
         self._gone: list[tuple[str, str, int, int, str, int]] = []
+        self._begun: dict[GatewayEui, int] = {}
+        """Open accounts of gateways that begin one."""
+        self._surplus: set[Key] = set()
 
     def prefetch(self, numbers: Iterable[tuple[GatewayEui, Number]]) -> None:
         """Read what is known of these numbers, in a few statements for all."""
@@ -98,6 +108,8 @@ class Accounts:
     ) -> Numbered:
         """Settle a number that came with a record. The number must have been prefetched."""
         account = self.account(gateway, number.epoch)
+        if (gateway, number.epoch) in self._surplus:
+            return Numbered.SURPLUS
         seq = number.seq
         if account.settles(seq):
             known = self._digests.get((gateway, number.epoch, seq))
@@ -122,7 +134,7 @@ class Accounts:
     ) -> None:
         """Settle numbers that will never come."""
         account = self.account(gateway, epoch)
-        for first, last in ranges:
+        for first, last in () if (gateway, epoch) in self._surplus else ranges:
             if 1 <= first <= last:
                 account.gone += account.settle(first, last)
                 self._gone.append((gateway, epoch, first, last, reason, self._tx.now))
@@ -147,13 +159,13 @@ class Accounts:
         if self._gone:
             self._tx.many(_SQL.sql(engine, "gone"), self._gone)
         if self._accounts:
-            rows = [render_account(account) for account in self._accounts.values()]
+            rows = [render_account(account) for _, account in self._kept()]
             self._tx.many(_SQL.sql(engine, "epoch"), rows)
 
     def committed(self) -> list[tuple[Account, bool]]:
         """To be called after the commit: accounts touched, and whether a gap opened or closed."""
         touched = []
-        for key, account in self._accounts.items():
+        for key, account in self._kept():
             self._cache.put(account)
             touched.append((account, len(account.above) != self._gaps[key]))
         return touched
@@ -168,8 +180,24 @@ class Accounts:
             account.above = read_above(connection, account) if above is None else above
             self._accounts[key] = account
         for key in wanted:
-            self._accounts.setdefault(key, Account(*key, first_at=self._tx.now))
+            if key not in self._accounts:
+                self._begin(key)
             self._gaps[key] = len(self._accounts[key].above)
+
+    def _begin(self, key: Key) -> None:
+        """A new account, kept unless its gateway has too many."""
+        gateway, _ = key
+        if gateway not in self._begun:
+            self._begun[gateway] = self._tx.connection.execute(
+                _OPEN, {"gateway": gateway}
+            ).scalar_one()
+        self._begun[gateway] += 1
+        if self._begun[gateway] > MAX_EPOCHS:
+            self._surplus.add(key)
+        self._accounts[key] = Account(*key, first_at=self._tx.now)
+
+    def _kept(self) -> list[tuple[Key, Account]]:
+        return [(k, account) for k, account in self._accounts.items() if k not in self._surplus]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +277,11 @@ def _waiting(status: GatewayStatus) -> Spans:
     return spans.unite((a, b) for a, b in ranges if 1 <= a <= b)
 
 
+_OPEN = (
+    select(func.count())
+    .select_from(gateway_epoch)
+    .where(gateway_epoch.c.gateway_eui == bindparam("gateway"), gateway_epoch.c.closed_at.is_(None))
+)
 _DIGESTS = select(gateway_number.c.seq, gateway_number.c.digest).where(
     gateway_number.c.gateway_eui == bindparam("gateway"),
     gateway_number.c.epoch == bindparam("epoch"),

@@ -468,6 +468,17 @@ class TestRecords:
         ingest.take(late(gateway.eui, record))
         assert ingest.rows("SELECT reason, first, last FROM gateway_gone") == [("?", 1, 5)]
 
+    def test_a_call_of_an_epoch_too_many_is_heard(
+        self, ingest: InProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(accounts, "MAX_EPOCHS", 0)
+        gateway, device = Gateway(), Device(WRISTBAND)
+        counts = ingest.take(live(gateway, gateway.hear(device.say(SOS, 11), ingest.now())))
+        assert (counts["surplus_epoch"], counts["admitted"]) == (1, 1)
+        assert ingest.rows("SELECT rule FROM alarm") == [("sos",)]
+        assert ingest.rows("SELECT epoch, seq FROM reception") == [(None, None)]
+        assert ingest.rows("SELECT * FROM gateway_epoch") == []
+
     def test_an_event_says_what_a_frame_can_say(self, ingest: InProcess) -> None:
         port = event(WRISTBAND, SOS, ingest.now(), f_cnt=1, f_port=256).SerializeToString()
         long = event(WRISTBAND, bytes(256), ingest.now(), f_cnt=1, f_port=11).SerializeToString()

@@ -159,3 +159,31 @@ def test_a_clock_that_ran_ahead_does_not_silence_an_agent(ledger: Ledger) -> Non
     ledger.clock.advance(30)
     assert ledger.say(7, age_s=-30)
     assert ledger.audit().heard == 7
+
+
+def test_a_gateway_has_so_many_accounts(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "MAX_EPOCHS", 3)
+
+    def hear(*epochs: int) -> list[Numbered]:
+        numbers = [Number(epoch=Epoch(f"{epoch:016x}"), seq=2) for epoch in epochs]
+        with ledger.database.write() as tx:
+            found = Accounts(tx, ledger.cache)
+            found.prefetch((GATEWAY, number) for number in numbers)
+            taken = [
+                found.take(GATEWAY, number, Kind.LORAWAN, b"", backlog=False) for number in numbers
+            ]
+            found.declare_gone(GATEWAY, numbers[-1].epoch, [(1, 1)], "shed")
+            found.flush()
+        assert len(found.committed()) == sum(each is not Numbered.SURPLUS for each in taken)
+        return taken
+
+    new, surplus, known = Numbered.NEW, Numbered.SURPLUS, Numbered.KNOWN
+    assert hear(1, 2) == [new, new]
+    assert hear(3, 4) == [new, surplus]
+    assert hear(4) == [surplus]
+    assert hear(1, 5) == [known, surplus]
+    with ledger.database.write() as tx:
+        accounts.close(tx, GATEWAY, Epoch(f"{1:016x}"), "worn out")
+    assert hear(4) == [new]
+    with ledger.database.read() as connection:
+        assert len(accounts.audit(connection, START)) == 4
