@@ -138,3 +138,31 @@ def test_a_backhaul_that_was_cut(tmp_path: Path, fault: Fault) -> None:
                 " WHERE f_cnt > 0"
             )
             assert site.rows(way) == [("backlog",)]
+
+
+def test_a_call_goes_before_a_long_backlog(tmp_path: Path) -> None:
+    """Two calls, one heard in the midst of an outage, one after it: nothing holds them back."""
+    caller, other, *bands = make_bands(42)
+    with RunningSite(folder=tmp_path, bands=[caller, other, *bands]).start(people=False) as site:
+        (gateway,) = site.gateways
+        radio = site.forwarders[gateway]
+        site.await_whole()
+        site.broker.kill()
+        for number in range(75):
+            radio.hear(*(band.telemetry() for band in bands))
+            if number == 40:
+                radio.hear(caller.sos())
+        ended = time.monotonic()
+        wait_for(lambda: time.monotonic() - ended > LIVE_S + 0.5, "nothing of it is live any more")
+        site.broker.start()
+        site.await_counter(caller, 0, timeout_s=10)
+        radio.hear(other.sos())
+        site.await_counter(other, 0, timeout_s=2)
+        stored = site.value("SELECT count(*) FROM uplink WHERE f_port = 10")
+        assert stored < 75 * len(bands) / 2, "the rest is still on its way"
+        (account,) = site.await_whole()
+        assert account.heard == account.committed == 1 + 75 * len(bands) + 2
+        assert all(site.counters(band) == list(range(75)) for band in bands)
+        order = "SELECT dev_eui, way FROM uplink JOIN reception ON uplink.seq = reception.uplink"
+        calls = dict(site.rows(f"{order} WHERE f_port = 11"))
+        assert calls == {caller.dev_eui: "backlog", other.dev_eui: "live"}
