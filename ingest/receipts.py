@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from khaen import log, topics
+from khaen import topics
 from khaen.clock import Clock
 from khaen.ids import Epoch, GatewayEui
 from khaen.priority import PriorityList
 from khaen.receipt import EpochReceipt, Receipt
 from store.account import Account
 
-_log = log.logger()
 EVERY_S = 30.0
 AT_LEAST_S = 0.02
 """Between two receipts of one gateway, however many gaps open and close."""
+AGAIN_S = 1.0
+"""Until what the client did not take is said again: it takes only so many at a time."""
 MAX_EPOCHS = 16
-"""Epochs named in a receipt: the newest, and whatever lacks something …"""
+"""Epochs named in a receipt: those that changed last, and whatever lacks something …"""
 MOST_EPOCHS = 64
 """… up to so many: a broker takes no message of any size."""
 
@@ -33,7 +34,8 @@ Publish = Callable[[str, bytes], bool]
 
 @dataclass(slots=True)
 class _Gateway:
-    epochs: dict[Epoch, tuple[int, EpochReceipt]] = field(default_factory=dict)
+    epochs: dict[Epoch, EpochReceipt] = field(default_factory=dict)
+    """In the order in which they changed."""
     published: float = float("-inf")
     due: float | None = None
 
@@ -55,7 +57,7 @@ class Receipts:
         self._changed = threading.Condition()
         self._gateways: dict[GatewayEui, _Gateway] = {}
         self._priority: PriorityList | None = None
-        self._priority_due = False
+        self._priority_due: float | None = None
         self._since: datetime = clock.now()
         self._every = 0.0
         self._stopping = False
@@ -84,7 +86,7 @@ class Receipts:
         """Tell agents what goes first."""
         with self._changed:
             if priority != self._priority:
-                self._priority, self._priority_due = priority, True
+                self._priority, self._priority_due = priority, 0.0
                 self._changed.notify()
 
     def note(self, accounts: Sequence[tuple[Account, bool]]) -> None:
@@ -95,16 +97,15 @@ class Receipts:
         with self._changed:
             for account, urgent in accounts:
                 gateway = self._gateways.setdefault(account.gateway, _Gateway())
+                gateway.epochs.pop(account.epoch, None)
                 if account.closed_at is None:
-                    gateway.epochs[account.epoch] = account.first_at, account.receipt()
-                else:
-                    gateway.epochs.pop(account.epoch, None)
+                    gateway.epochs[account.epoch] = account.receipt()
                 due = max(now, gateway.published + (AT_LEAST_S if urgent else self._gather_s))
                 gateway.due = due if gateway.due is None else min(due, gateway.due)
             self._changed.notify()
 
     def _say_all(self) -> None:
-        self._priority_due = self._priority is not None
+        self._priority_due = 0.0 if self._priority is not None else None
         for gateway in self._gateways.values():
             gateway.due = 0.0
 
@@ -117,36 +118,45 @@ class Receipts:
                     self._every = now + EVERY_S
                     self._say_all()
                 messages = self._due(now, everything=stopping)
-            for topic, payload in messages:
-                if not self._publish(topic, payload):
-                    _log.debug("receipt_not_published", topic=topic)
+            refused = [eui for eui, payload in messages if not self._publish(_topic(eui), payload)]
             if stopping:
                 return
             with self._changed:
+                self._say_again(refused)
                 if not self._stopping:
                     self._changed.wait(self._pause())
 
+    def _say_again(self, refused: Sequence[GatewayEui | None]) -> None:
+        again = self._clock.monotonic() + AGAIN_S
+        for eui in refused:
+            if eui is None:
+                self._priority_due = again
+            elif self._gateways[eui].due is None:
+                self._gateways[eui].due = again
+
     def _pause(self) -> float:
-        nearest = min(
-            (g.due for g in self._gateways.values() if g.due is not None), default=self._every
-        )
+        dues = [self._priority_due, *(gateway.due for gateway in self._gateways.values())]
+        nearest = min((due for due in dues if due is not None), default=self._every)
         return max(0.0, min(nearest, self._every) - self._clock.monotonic())
 
-    def _due(self, now: float, *, everything: bool) -> list[tuple[str, bytes]]:
-        messages = []
-        if self._priority_due and self._priority is not None:
-            self._priority_due = False
-            messages.append((topics.PRIORITY, self._priority.model_dump_json().encode()))
+    def _due(self, now: float, *, everything: bool) -> list[tuple[GatewayEui | None, bytes]]:
+        """What is to be said, and to which gateway; the priority list is for all."""
+        messages: list[tuple[GatewayEui | None, bytes]] = []
+        due = self._priority_due
+        if self._priority is not None and due is not None and (everything or due <= now):
+            self._priority_due = None
+            messages.append((None, self._priority.model_dump_json().encode()))
         for eui, gateway in self._gateways.items():
             if gateway.due is not None and (everything or gateway.due <= now):
                 gateway.due, gateway.published = None, now
-                messages.append((topics.receipt(eui), self._render(gateway)))
+                messages.append((eui, self._render(gateway)))
         return messages
 
     def _render(self, gateway: _Gateway) -> bytes:
-        epochs = sorted(gateway.epochs.values(), key=lambda entry: -entry[0])
         named = [
-            receipt for i, (_, receipt) in enumerate(epochs) if i < MAX_EPOCHS or receipt.missing
+            receipt
+            for i, receipt in enumerate(reversed(gateway.epochs.values()))
+            if i < MAX_EPOCHS or receipt.missing
         ][:MOST_EPOCHS]
         document = Receipt(
             site=self._site(),
@@ -156,3 +166,7 @@ class Receipts:
             epochs=tuple(named),
         )
         return document.model_dump_json().encode()
+
+
+def _topic(eui: GatewayEui | None) -> str:
+    return topics.PRIORITY if eui is None else topics.receipt(eui)

@@ -22,6 +22,8 @@ class Desk:
     """Receipts, and what they publish."""
 
     said: "queue.Queue[tuple[float, str, bytes]]" = field(default_factory=queue.Queue)
+    refuses: int = 0
+    """How many more messages the client does not take."""
 
     def __post_init__(self) -> None:
         self.receipts = Receipts(
@@ -33,6 +35,9 @@ class Desk:
         )
 
     def _publish(self, topic: str, payload: bytes) -> bool:
+        if self.refuses:
+            self.refuses -= 1
+            return False
         self.said.put((time.monotonic(), topic, payload))
         return True
 
@@ -100,6 +105,25 @@ def test_of_many_epochs_the_newest_and_the_lacking_are_named(desk: Desk) -> None
     _, found_receipt = desk.next(lambda r: len(r.epochs) > 1)
     named = {epoch.epoch for epoch in found_receipt.epochs}
     assert named == {f"{i:016x}" for i in (2, *range(14, 30))}
+
+
+def test_an_old_epoch_is_named_when_it_changes(desk: Desk) -> None:
+    many = [account(1, epoch=f"{i:016x}") for i in range(30)]
+    desk.receipts.note([(found, False) for found in many])
+    desk.receipts.note([(account(1, 2, epoch=f"{3:016x}"), False)])
+    desk.next(lambda r: (r.epochs[0].epoch, r.epochs[0].watermark) == (f"{3:016x}", 2))
+
+
+def test_what_the_client_does_not_take_is_said_again(desk: Desk) -> None:
+    desk.next(lambda r: r.epochs[0].watermark == 3)
+    desk.refuses = 1
+    desk.receipts.note([(account(1, 2, 3, 4), True)])
+    desk.next(lambda r: r.epochs[0].watermark == 4)
+    desk.refuses = 1
+    desk.receipts.prefer(PriorityList(f_ports=(11,)))
+    while desk.said.get(timeout=5)[1] != topics.PRIORITY:
+        pass
+    assert desk.refuses == 0
 
 
 def test_a_receipt_stays_small_however_many_epochs_a_gateway_invents(desk: Desk) -> None:
