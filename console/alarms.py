@@ -12,12 +12,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from console import cases, view
 from console.cases import Outturn, Result
 from console.house import Visit, visit
+from console.naming import called, organisation_of, place_of
 from console.pages import render_for
 from console.readings import readings_of
-from console.text import LANGUAGES, say
-from khaen.alarm import Alarm, Outcome
+from console.text import LANGUAGES, say, say_best
+from khaen.alarm import Alarm, Change, Outcome
 from khaen.ids import AlarmId, SubjectId
 from store import alarms, people, users
+from store.alarms import AlarmEvent
 
 router = APIRouter()
 
@@ -72,7 +74,7 @@ def show_case(request: Request, alarm_id: str) -> HTMLResponse:
     position = request.app.state.hub.position
     case = _case(here, alarm_id)
     _put_on_record(here, f"alarm:{case.id}")
-    return _show_case(here, case, "case_page.html", position)
+    return _show_case(here, case, "case_page.html", position=position)
 
 
 @router.get("/alarms/{alarm_id}/part")
@@ -88,7 +90,7 @@ def show_subject(request: Request, subject: str) -> HTMLResponse:
     here = visit(request)
     position = request.app.state.hub.position
     shown, registry = SubjectId(subject), here.house.registry
-    if view.organisation_of(shown, registry) not in here.organisations:
+    if organisation_of(shown, registry) not in here.organisations:
         raise HTTPException(404)
     _put_on_record(here, subject)
     with here.house.database.read() as connection:
@@ -97,8 +99,8 @@ def show_subject(request: Request, subject: str) -> HTMLResponse:
     return render_for(
         here,
         "subject_page.html",
-        who=view.called(shown, known, registry),
-        place=view.place_of(shown, registry, here.language),
+        who=called(shown, known, registry, here.language),
+        place=place_of(shown, registry, here.language),
         readings=readings,
         position=position,
     )
@@ -116,7 +118,9 @@ def choose_language(
     return RedirectResponse("/", status_code=303)
 
 
-def _show_case(here: Visit, case: Alarm, template: str, position: int = 0) -> HTMLResponse:
+def _show_case(
+    here: Visit, case: Alarm, template: str, *, position: int = 0, told: str = ""
+) -> HTMLResponse:
     with here.house.database.read() as connection:
         (card,) = view.cards_of(here, connection, [case])
         events = alarms.events(connection, case.id)
@@ -127,7 +131,7 @@ def _show_case(here: Visit, case: Alarm, template: str, position: int = 0) -> HT
     timeline = [
         (
             view.time(event.recorded_at, here),
-            say(here.language, f"change.{event.change}"),
+            _describe(here, case, event),
             say(here.language, "system")
             if event.actor == "system"
             else names.get(event.actor, event.actor),
@@ -141,15 +145,30 @@ def _show_case(here: Visit, case: Alarm, template: str, position: int = 0) -> HT
         timeline=timeline,
         details=details,
         readings=readings,
-        outcomes=tuple(Outcome),
         position=position,
+        told=told,
+        now=view.time(here.now, here),
     )
+
+
+def _describe(here: Visit, case: Alarm, event: AlarmEvent) -> str:
+    """What happened, in words: also how it ended, and which address was told."""
+    words = [
+        say_best(here.language, f"change.{event.change}.{case.rule}", f"change.{event.change}")
+    ]
+    if event.change is Change.NOTIFIED:
+        words.append(str(event.detail.get("address", "")))
+    elif event.change is Change.CLOSED and case.outcome is not None:
+        words.append(say(here.language, f"outcome.{case.outcome}"))
+    return ": ".join(word for word in words if word)
 
 
 def _answer(here: Visit, outturn: Outturn | None, *, done: str, back: str, part: bool) -> Response:
     if outturn is None:
         raise HTTPException(404)
     told = _tell(here, outturn, done)
+    if part and back == "case":
+        return _show_case(here, outturn.alarm, "case.html", told=told)
     if part:
         return render_for(here, "board.html", board=view.board_of(here), told=told)
     if back == "case":

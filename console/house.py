@@ -17,11 +17,15 @@ from store.users import EVERYWHERE, Session
 
 
 class House:
-    """One console's shared things. `refresh` is called by the follower of the journal."""
+    """One console's shared things. `refresh` is called by the follower of the journal.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    `heartbeat_s` is how long a gateway may say nothing, where the site does not say otherwise.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, heartbeat_s: float = 150.0) -> None:
         self.database = database
         self.clock = clock
+        self._heartbeat_s = heartbeat_s
         with database.read() as connection:
             self.registry = Registry.load(connection)
 
@@ -29,6 +33,12 @@ class House:
         """Take a registry that has changed."""
         if registry.generation(connection) != self.registry.generation:
             self.registry = Registry.load(connection)
+
+    @property
+    def gateway_silent_s(self) -> float:
+        """After so many seconds without a heartbeat a gateway is silent, as for the alarm."""
+        own = self.registry.parameters.get("gateway_down", {})
+        return own.get("silent_s", self._heartbeat_s)
 
     def visible(self, organisation: str) -> frozenset[str]:
         """The organisations that a user of one sees: it and what is below it."""

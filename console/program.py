@@ -63,8 +63,9 @@ def run(settings: Settings) -> None:
     database = Database(settings.ledger.url)
     try:
         migrate.upgrade(database)
+        house = House(database, SystemClock(), heartbeat_s=settings.alarms.heartbeat_s)
         url = settings.console.public_url.rstrip("/") or _url(listener)
-        app = build(House(database, SystemClock()), public_url=url)
+        app = build(house, public_url=url)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         server = _Server(
             uvicorn.Config(

@@ -11,19 +11,17 @@ from sqlalchemy import Connection
 
 from console.dates import machine, render, render_brief, years_since
 from console.house import Visit
+from console.naming import called, named, organisation_of, place_of
 from console.text import say, say_best
-from khaen.alarm import WAITING, Alarm, AlarmClass
-from khaen.ids import AlarmId, DevEui, GatewayEui, OrganisationId, SubjectId
+from khaen.alarm import WAITING, Alarm, AlarmClass, State
+from khaen.ids import AlarmId, GatewayEui, SubjectId
 from store import alarms, board, people, users
 from store.people import Details
-from store.registry import Registry
 
 OPEN_READ = 1000
 OPEN_SHOWN = 60
 CLOSED_SHOWN = 8
 CLOSED_DAYS = 7
-GATEWAY_SILENT_S = 150.0
-"""Without a heartbeat for this long a gateway counts as silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +49,26 @@ class Card:
     organisation: str
     event: Time
     received: Time
-    presses: int
+    repeated: str
+    """How often it happened, in words; empty for once."""
+    others: int
+    """Further open alarms of the same subject."""
+    over: str
+    """That its condition is gone, in words, while somebody must still look."""
+    ring: str
+    """Changes whenever people should be told again; empty where nobody need hurry any more."""
     late: bool
     simulated: bool
     gateways: int
     unseen: tuple[str, ...]
+    """People who may be unseen."""
+    unseen_devices: tuple[str, ...]
+    is_person: bool
     accepted_by: str
     mine: bool
     accepted: Time | None
     closed: Time | None
     outcome: str
-
-    @property
-    def ring(self) -> str:
-        """Changes whenever people should be told again."""
-        return f"{self.id}:{self.presses}:{self.priority}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ class GatewayLine:
     simulated: bool
     last: Time | None
     silent: bool
+    mute: bool
+    """Of another make, which never says that it lives: `last` is its newest frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +133,21 @@ def board_of(visit: Visit) -> Board:
 def cards_of(visit: Visit, connection: Connection, cases: list[Alarm]) -> list[Card]:
     """The alarms as cards, in their order."""
     heard = board.hearings(connection, [case.id for case in cases])
-    unseen = {c.id: _unseen(connection, c.id) for c in cases if c.rule == "gateway_down"}
+    unseen = {c.id: _unseen(visit, connection, c) for c in cases if c.rule == "gateway_down"}
     subjects = {case.subject for case in cases} | {s for some in unseen.values() for s in some}
     known = people.details(connection, _people(subjects))
     carers = users.names(connection, [case.accepted_by for case in cases if case.accepted_by])
+    opened = alarms.open_counts(connection, {case.subject for case in cases})
     return [
-        _card(visit, case, heard.get(case.id), known, carers, unseen.get(case.id, ()))
+        _card(
+            visit,
+            case,
+            heard.get(case.id),
+            known,
+            carers,
+            unseen.get(case.id, ()),
+            opened.get(case.subject, 0) - case.open,
+        )
         for case in cases
     ]
 
@@ -145,12 +159,12 @@ def _card(
     known: Mapping[str, Details],
     carers: Mapping[str, str],
     unseen: tuple[SubjectId, ...],
+    others: int,
 ) -> Card:
     registry, language = visit.house.registry, visit.language
-    who = called(case.subject, known, registry)
+    who = called(case.subject, known, registry, language)
     details = known.get(case.subject.partition(":")[2])
     years = years_since(details.born, visit.now) if details and details.born else None
-    organisation = registry.organisations.get(case.organisation)
     return Card(
         id=case.id,
         priority=int(case.priority),
@@ -164,19 +178,26 @@ def _card(
             who=who,
             rule=case.rule,
         ),
-        next_action=_next_action(case, language),
+        next_action=_next_action(case, unseen, language),
         subject=case.subject,
         who=who,
         years="" if years is None else say(language, "age_years", n=years),
         place=place_of(case.subject, registry, language),
-        organisation=_name(organisation, language),
+        organisation=named(registry.organisations.get(case.organisation), language),
         event=time(case.event_at, visit),
         received=time(case.raised_at, visit),
-        presses=case.presses,
+        repeated=_repeated(case, language),
+        others=others,
+        over=_over(case, language),
+        ring=_ring(case),
         late=case.late,
         simulated=case.simulated,
         gateways=0 if heard is None else heard.gateways,
-        unseen=tuple(called(subject, known, registry) for subject in unseen),
+        unseen=tuple(called(s, known, registry, language) for s in unseen if _is_person(s)),
+        unseen_devices=tuple(
+            called(s, known, registry, language) for s in unseen if not _is_person(s)
+        ),
+        is_person=_is_person(case.subject),
         accepted_by=carers.get(case.accepted_by or "", case.accepted_by or ""),
         mine=case.accepted_by == visit.session.user.id,
         accepted=None if case.accepted_at is None else time(case.accepted_at, visit),
@@ -187,75 +208,71 @@ def _card(
     )
 
 
-def called(subject: SubjectId, known: Mapping[str, Details], registry: Registry) -> str:
-    """What people call a subject: nickname and name, a gateway's name, else its id."""
-    kind, _, name = subject.partition(":")
-    if kind == "person" and name in known:
-        return known[name].called or name
-    if kind == "gateway" and (gateway := registry.gateway(GatewayEui(name))) is not None:
-        return gateway.name
-    return name or subject
-
-
-def place_of(subject: SubjectId, registry: Registry, language: str) -> str:
-    """The name of the place where a subject is at home; empty where none is known."""
-    kind, _, name = subject.partition(":")
-    place = None
-    if kind == "person" and (someone := registry.persons.get(name)) is not None:
-        place = someone.place
-    elif kind == "gateway" and (gateway := registry.gateway(GatewayEui(name))) is not None:
-        place = gateway.place
-    elif kind == "device":
-        place = next((d.place for d in registry.devices if d.dev_eui == DevEui(name)), None)
-    found = registry.places.get(place) if place is not None else None
-    return _name(found, language)
-
-
-def organisation_of(subject: SubjectId, registry: Registry) -> OrganisationId | None:
-    """The organisation that a subject belongs to now; None for one that is unknown."""
-    kind, _, name = subject.partition(":")
-    if kind == "person":
-        someone = registry.persons.get(name)
-        return None if someone is None else someone.organisation
-    if kind == "device":
-        return next((d.organisation for d in registry.devices if d.dev_eui == name), None)
-    return None
-
-
-def _next_action(case: Alarm, language: str) -> str:
+def _next_action(case: Alarm, unseen: tuple[SubjectId, ...], language: str) -> str:
     if case.state not in WAITING:
         return say(language, "next.accepted")
+    if case.state is State.RETURNED_UNACKNOWLEDGED:
+        return say(language, "next.returned")
+    if case.rule == "gateway_down" and not unseen:
+        return say(language, "next.gateway_down.covered")
     return say_best(language, f"next.{case.rule}.{case.reason}", f"next.{case.rule}", "next.other")
 
 
-def _unseen(connection: Connection, case: AlarmId) -> tuple[SubjectId, ...]:
-    """Who was unseen when a gateway fell silent, by the newest event that says so."""
-    for event in reversed(alarms.events(connection, case)):
+def _repeated(case: Alarm, language: str) -> str:
+    if case.presses < 2:
+        return ""
+    return say_best(language, f"fact.times.{case.rule}", "fact.times", n=case.presses)
+
+
+def _over(case: Alarm, language: str) -> str:
+    if case.state is State.RETURNED_UNACKNOWLEDGED:
+        return say(language, "over.returned")
+    if case.state in (State.LATCHED_UNACKNOWLEDGED, State.LATCHED_ACKNOWLEDGED):
+        return say(language, "over.latched")
+    return ""
+
+
+def _ring(case: Alarm) -> str:
+    if case.state not in WAITING or case.state is State.RETURNED_UNACKNOWLEDGED:
+        return ""
+    # What machines repeat is only counted; a person who presses again is to be heard.
+    presses = case.presses if case.alarm_class is AlarmClass.CARE else 1
+    return f"{case.id}:{presses}:{int(case.priority)}"
+
+
+def _unseen(visit: Visit, connection: Connection, case: Alarm) -> tuple[SubjectId, ...]:
+    """Who was unseen when a gateway fell silent, by the newest event that says so.
+
+    Only who belongs to the case's organisation, whatever was written then.
+    """
+    for event in reversed(alarms.events(connection, case.id)):
         given = event.detail.get("unseen")
         if isinstance(given, list):
-            return tuple(SubjectId(str(subject)) for subject in given)
+            subjects = (SubjectId(str(subject)) for subject in given)
+            registry = visit.house.registry
+            return tuple(s for s in subjects if organisation_of(s, registry) == case.organisation)
     return ()
 
 
+def _is_person(subject: SubjectId) -> bool:
+    return subject.startswith("person:")
+
+
 def _people(subjects: Iterable[SubjectId]) -> list[str]:
-    return [s.partition(":")[2] for s in subjects if s.startswith("person:")]
-
-
-def _name(named: object, language: str) -> str:
-    if named is None:
-        return ""
-    return str(getattr(named, "name_en" if language == "en" else "name_th"))
+    return [s.partition(":")[2] for s in subjects if _is_person(s)]
 
 
 def _gateway(contact: board.Contact, visit: Visit) -> GatewayLine:
-    last = contact.heartbeat_at
-    age = None if last is None else (visit.now - last).total_seconds()
+    mute = contact.heartbeat_at is None and contact.frame_at is not None
+    last = contact.frame_at if mute else contact.heartbeat_at
+    age_s = None if last is None else (visit.now - last).total_seconds()
     return GatewayLine(
         eui=contact.eui,
         name=contact.name,
         simulated=contact.simulated,
         last=None if last is None else time(last, visit),
-        silent=age is None or age > GATEWAY_SILENT_S,
+        silent=not mute and (age_s is None or age_s >= visit.house.gateway_silent_s),
+        mute=mute,
     )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from khaen.alarm import WAITING, Alarm, AlarmClass, Change, Priority, State
 from khaen.clock import from_micros, to_micros
@@ -38,6 +38,7 @@ __all__ = [
     "get",
     "listed",
     "note",
+    "open_counts",
     "open_subjects",
     "raise_technical",
     "record",
@@ -230,6 +231,16 @@ def open_subjects(connection: Connection, rule: str) -> frozenset[SubjectId]:
         select(table.c.subject).where(table.c.open_key.is_not(None), table.c.rule == rule)
     )
     return frozenset(SubjectId(row.subject) for row in found)
+
+
+def open_counts(connection: Connection, subjects: Collection[SubjectId]) -> dict[SubjectId, int]:
+    """How many alarms of each subject are open; who has none is left out."""
+    rows = connection.execute(
+        select(table.c.subject, func.count().label("n"))
+        .where(table.c.subject.in_(sorted(subjects)), table.c.open_key.is_not(None))
+        .group_by(table.c.subject)
+    )
+    return {SubjectId(row.subject): row.n for row in rows}
 
 
 def counts(connection: Connection, organisations: frozenset[str]) -> Counts:

@@ -39,7 +39,7 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """When a gateway was last heard of."""
+    """When a gateway's last fresh heartbeat, and its last frame, came in."""
 
     eui: GatewayEui
     name: str
@@ -154,7 +154,7 @@ def contacts(connection: Connection, organisations: frozenset[str]) -> list[Cont
             gateway.c.name,
             gateway.c.organisation,
             gateway.c.simulated,
-            gateway_state.c.heartbeat_at,
+            gateway_state.c.heartbeat_seen_at,
             gateway_state.c.frame_at,
         )
         .select_from(gateway.outerjoin(gateway_state, gateway_state.c.gateway_eui == gateway.c.eui))
@@ -167,7 +167,7 @@ def contacts(connection: Connection, organisations: frozenset[str]) -> list[Cont
             name=row.name,
             organisation=row.organisation,
             simulated=row.simulated,
-            heartbeat_at=_time(row.heartbeat_at),
+            heartbeat_at=_time(row.heartbeat_seen_at),
             frame_at=_time(row.frame_at),
         )
         for row in rows

@@ -223,16 +223,30 @@
     button.title = texts[on ? "sound.is_on" : "sound.is_off"];
     button.lastElementChild.textContent = texts[on ? "sound.off" : "sound.on"];
   };
+  const openSound = async () => {
+    audio = audio || new AudioContext();
+    audio.onstatechange = showSound;
+    await audio.resume();
+  };
   byId("sound").addEventListener("click", async () => {
-    if (sounding()) await audio.suspend();
-    else {
-      audio = audio || new AudioContext();
-      audio.onstatechange = showSound;
-      await audio.resume();
+    if (sounding()) {
+      sessionStorage.removeItem("sound");
+      await audio.suspend();
+    } else {
+      sessionStorage.setItem("sound", "on");
+      await openSound();
       play([523, 659], 0.2);
     }
     showSound();
   });
+  // Sound that was on stays on from page to page: at once, or by the next press of anything.
+  const wanted = () => sessionStorage.getItem("sound") === "on" && !sounding();
+  if (wanted()) openSound().catch(() => {});
+  for (const gesture of ["pointerup", "keydown"]) {
+    document.addEventListener(gesture, (event) => {
+      if (wanted() && !event.target.closest("#sound")) openSound().catch(() => {});
+    });
+  }
 
   // --- New alarms: announced and sounded once, high ones again until somebody answers
   const rung = new Set();
@@ -240,7 +254,10 @@
   let highAt = 0;
   const listenToCards = () => {
     const fresh = [];
-    for (const card of document.querySelectorAll("[data-ring]")) {
+    const cards = [...document.querySelectorAll("[data-ring]")];
+    const shown = new Set(cards.map((card) => card.dataset.ring));
+    for (const ring of rung) if (!shown.has(ring)) rung.delete(ring); // back again: told again
+    for (const card of cards) {
       if (rung.has(card.dataset.ring)) continue;
       rung.add(card.dataset.ring);
       fresh.push(card);

@@ -178,6 +178,26 @@ def test_who_comes_second_is_told(
     expect(card).to_contain_text("สมชาย รับเรื่องแล้ว")
 
 
+def test_the_case_page_says_what_became_of_a_press_and_stays(
+    world: World, page: Page, console: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
+    case = world.raise_alarm()
+    page.goto(f"{console[1]}/alarms/{case.id}")
+    expect(page.locator("#link")).to_have_text("ข้อมูลสด")
+    page.evaluate("window.kept = true")
+    page.route("**/part", lambda route: route.abort())  # this screen hears of nothing more
+    with colleague(world, console[1]) as other:
+        other.post(f"/alarms/{case.id}/accept")
+    page.get_by_role("button", name="รับเรื่อง").click()
+    expect(page.locator("#told")).to_contain_text("สมชาย รับเรื่องนี้ไปแล้ว")
+    page.locator("summary").click()
+    page.get_by_role("button", name="ไม่เร่งด่วน").click()
+    expect(page.locator("#told")).to_have_text("ปิดเหตุแล้ว")
+    expect(page.locator("#timeline")).to_contain_text("ปิดเหตุ: ไม่เร่งด่วน")
+    keep(page, tmp_path / "closed.png")
+    assert page.evaluate("window.kept") is True, "the page was loaded anew"
+
+
 def test_by_keyboard_alone(world: World, page: Page) -> None:
     case = world.raise_alarm()
     expect(page.locator(f"#alarm-{case.id}")).to_be_visible()
@@ -338,5 +358,12 @@ def test_sound_is_allowed_by_a_press_and_rings_for_a_call(world: World, page: Pa
     case = world.raise_alarm()
     expect(page.locator(f"#alarm-{case.id}")).to_be_visible()
     page.wait_for_function("(before) => window.tones >= before + 30", arg=before)
+    # Whoever looks into a case and comes back must not have become deaf by it.
+    page.locator(f"#details-{case.id}").click()
+    expect(page.locator("#timeline")).to_be_visible()
+    page.locator("h1").click()
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="ปิดเสียง").click()
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "false")
+    page.locator("h1").click()
     expect(page.locator("#sound")).to_have_attribute("aria-pressed", "false")

@@ -51,7 +51,7 @@ def test_every_key_that_is_used_is_there() -> None:
 
 
 def test_say() -> None:
-    assert say("th", "fact.presses", n=3) == "กด 3 ครั้ง"
+    assert say("th", "fact.times.sos", n=3) == "กด 3 ครั้ง"
     assert (
         say_best("en", "alarm.x.y", "alarm.x", "alarm.other", who="A", rule="x") == "A: alarm (x)"
     )

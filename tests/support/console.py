@@ -198,7 +198,11 @@ def furnish(database: Database) -> None:
                 )
             )
             tx.connection.execute(
-                insert(gateway_state).values(gateway_eui=eui, heartbeat_at=tx.now - age * 1_000_000)
+                insert(gateway_state).values(
+                    gateway_eui=eui,
+                    heartbeat_at=tx.now - age * 1_000_000,
+                    heartbeat_seen_at=tx.now - age * 1_000_000,
+                )
             )
         for quantity, value, quality, age in (
             ("heart_rate", 112, "good", 40),
