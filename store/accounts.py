@@ -110,6 +110,7 @@ class Accounts:
         account = self.account(gateway, number.epoch)
         if (gateway, number.epoch) in self._surplus:
             return Numbered.SURPLUS
+        account.closed_at = account.closed_reason = None  # the card lives: it wants its receipts
         seq = number.seq
         if account.settles(seq):
             known = self._digests.get((gateway, number.epoch, seq))
@@ -124,7 +125,6 @@ class Accounts:
         account.committed += 1
         account.late += backlog
         account.highest = max(account.highest, seq)
-        account.closed_at = account.closed_reason = None
         self._digests[gateway, number.epoch, seq] = digest
         self._numbers.append((gateway, number.epoch, seq, kind.value, digest))
         return Numbered.NEW
@@ -135,17 +135,23 @@ class Accounts:
         """Settle numbers that will never come."""
         account = self.account(gateway, epoch)
         for first, last in () if (gateway, epoch) in self._surplus else ranges:
-            if 1 <= first <= last:
-                account.gone += account.settle(first, last)
+            # What is settled already needs no row, which would take the place of a longer one.
+            if 1 <= first <= last and (new := account.settle(first, last)):
+                account.gone += new
                 self._gone.append((gateway, epoch, first, last, reason, self._tx.now))
 
     def note_status(self, gateway: GatewayEui, status: GatewayStatus) -> bool:
-        """Take what an agent says of itself; False for what is no newer than what is known."""
+        """Take what an agent says of itself; False for what is no newer than what is known.
+
+        Newer is a later time, or more numbers, whatever the agent's clock says.
+        """
         account = self.account(gateway, status.epoch)
         # A clock that ran ahead must not silence all that the agent says once it is right.
         at = min(to_micros(status.at), self._tx.now)
-        if account.status_at is not None and at <= account.status_at:
+        later = account.status_at is None or at > account.status_at
+        if not later and status.last_seq <= account.last_seq:
             return False
+        account.closed_at = account.closed_reason = None
         account.status_at = at
         account.last_seq = max(account.last_seq, status.last_seq)
         account.waiting = _waiting(status)

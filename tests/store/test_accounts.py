@@ -123,6 +123,21 @@ def test_an_older_status_is_not_believed(ledger: Ledger) -> None:
     assert (row.heard, row.in_flight, row.missing) == (10, 1, 9)
 
 
+def test_an_agent_whose_clock_went_back_is_believed_when_it_heard_more(ledger: Ledger) -> None:
+    assert ledger.say(10, (10, 10), age_s=5)
+    assert ledger.say(11, (9, 11), age_s=3600)
+    row = ledger.audit()
+    assert (row.heard, row.in_flight, row.age_s) == (11, 3, 3600.0)
+
+
+def test_what_is_gone_stays_gone_when_a_part_is_said_again(ledger: Ledger) -> None:
+    ledger.lose((5, 100))
+    ledger.lose((5, 10))
+    with ledger.database.read() as connection:
+        (fresh,) = open_accounts(connection)
+    assert fresh.above == ((5, 100),)
+
+
 def test_the_last_of_64_ranges_stands_for_all_that_follow(ledger: Ledger) -> None:
     ledger.say(1000, *((i, i) for i in range(2, 130, 2)))
     row = ledger.audit()
@@ -141,6 +156,17 @@ def test_closing_ends_the_account_and_a_record_opens_it_again(ledger: Ledger) ->
         assert open_accounts(connection) == []
     ledger.take(2)
     assert not ledger.audit().closed
+
+
+def test_a_closed_account_whose_card_lives_is_open(ledger: Ledger) -> None:
+    ledger.take(1, 3)
+    for again in (lambda: ledger.take(1), lambda: ledger.say(3)):
+        with ledger.database.write() as tx:
+            accounts.close(tx, GATEWAY, EPOCH, "card died")
+        assert ledger.audit().closed
+        again()
+        row = ledger.audit()
+        assert (row.closed, row.committed, row.gone, row.missing) == (False, 2, 1, 0)
 
 
 def test_what_is_remembered_is_what_the_rows_say(ledger: Ledger) -> None:
