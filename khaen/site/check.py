@@ -75,6 +75,7 @@ def problems(document: Document, known: Known = NOTHING_KNOWN) -> list[Problem]:
         *_references(document),
         *_circles(document),
         *_steps(document, known),
+        *_without_plan(document),
         *_agents(document),
         *_residents(document),
         *_families(document, known),
@@ -193,6 +194,41 @@ def _steps(document: Document, known: Known) -> Iterator[Problem]:
             )
 
 
+def _without_plan(document: Document) -> Iterator[Problem]:
+    entries = {entry.get("id"): entry for _, entry in each(document, "organisations")}
+
+    def has_plan(current: Any) -> bool:
+        seen = set()
+        while current in entries and current not in seen:
+            if entries[current].get("plan") is not None:
+                return True
+            seen.add(current)
+            current = entries[current].get("parent")
+        return False
+
+    found = [
+        (path, entry["id"])
+        for path, entry in each(document, "organisations")
+        if isinstance(entry.get("id"), str)
+        and not _is_true(entry.get("simulated"))
+        and not has_plan(entry["id"])
+    ]
+    if found:
+        names = ", ".join(name for _, name in found[:5]) + (", …" if len(found) > 5 else "")
+        yield Problem(
+            path=found[0][0],
+            text=f"nobody is called for {len(found)} organisation(s) without an escalation plan "
+            f"({names}): their alarms are on the console's screen only",
+            remedy="add a plan to plans and name it here, or at an organisation above: "
+            "see docs/calls.md; for a trial, let it be",
+            warning=True,
+        )
+
+
+def _is_true(value: object) -> bool:
+    return str(value).lower() in ("true", "yes", "on", "1", "t", "y")
+
+
 def _agents(document: Document) -> Iterator[Problem]:
     first: dict[tuple[str, str], Path] = {}
     for path, entry in each(document, "gateways"):
@@ -230,7 +266,7 @@ def _residents(document: Document) -> Iterator[Problem]:
 def _families(document: Document, known: Known) -> Iterator[Problem]:
     lorawan = document.get("lorawan")
     server = lorawan.get("network_server") if isinstance(lorawan, Mapping) else None
-    served = str(server).lower() in ("true", "yes", "on", "1", "t", "y")
+    served = _is_true(server)
     unanswered: defaultdict[str, list[Path]] = defaultdict(list)
     for path, entry in each(document, "devices"):
         family = entry.get("family")
