@@ -107,6 +107,7 @@ class Reader:
         except NumberedWireError as error:
             draft.digest = sha256(_phy_payload(arrival.message.payload)).digest()
             draft.entry = _entry(draft, topic.gateway, error.number, Kind.LORAWAN)
+            draft.digest = None  # what cannot be read yet may differ in more than its payload
             raise
         draft.digest = sha256(heard.payload).digest()
         if heard.number is not None:
