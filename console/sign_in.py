@@ -119,7 +119,9 @@ def sign_in(
         path="/",
         secure=request.app.state.secure,
         httponly=True,
-        samesite="strict",
+        # Not strict: who follows the link of a call, out of another program, is signed in.
+        # What changes anything must bring the CSRF token besides.
+        samesite="lax",
     )
     return answer
 
@@ -131,5 +133,5 @@ def sign_out(request: Request) -> Response:
     with here.house.database.write() as tx:
         users.revoke(tx, here.session.digest, actor=here.session.user.id)
     answer = RedirectResponse("/sign-in", status_code=303)
-    answer.delete_cookie(request.app.state.cookie, path="/", httponly=True, samesite="strict")
+    answer.delete_cookie(request.app.state.cookie, path="/", httponly=True, samesite="lax")
     return answer
