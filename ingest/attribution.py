@@ -37,7 +37,9 @@ def attribute(registry: Registry, said: Said, *, word_of: GatewayEui | None = No
     Raises UnknownDevice, NotItsDevice, and OriginRefused for frames marked simulated, replayed or
     drilled whose organisation is real: they page nobody and count for nobody.
     """
-    at = said.receptions[0].received_at
+    head = said.receptions[0]
+    # Of a span only its end is near to now: whoever wears the device then can still be helped.
+    at = head.received_until or head.received_at
     device = registry.device(said.dev_eui, at)
     if word_of is not None and not _speaks_for(registry, word_of, device):
         raise NotItsDevice(word_of, device)
