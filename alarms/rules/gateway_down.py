@@ -21,7 +21,11 @@ DEFAULTS: Parameters = {"silent_s": 150.0, "stable_s": 300.0}
 
 
 def watch(silence: Silence, situation: Situation) -> Verdict:
-    """Look once. The memory holds since when it is watched, and since when it is back."""
+    """Look once.
+
+    The memory holds since when it is watched, since when it is back, and which silence was told:
+    whoever closed the case while the gateway is still silent is not told of that silence again.
+    """
     watched_at = _time(situation.memory, "watched_at") or situation.now
     last = silence.last_heard or watched_at
     silent = situation.now - last >= timedelta(seconds=situation.parameters["silent_s"])
@@ -29,6 +33,8 @@ def watch(silence: Silence, situation: Situation) -> Verdict:
     memory: dict[str, object] = {"watched_at": to_micros(watched_at)}
     if back_at is not None:
         memory["back_at"] = to_micros(back_at)
+    if silent:
+        memory["told_of"] = to_micros(last)
     change = _go_down(silence, situation, last) if silent else _come_back(situation, back_at)
     return Verdict(memory=memory, changes=() if change is None else (change,))
 
@@ -36,6 +42,8 @@ def watch(silence: Silence, situation: Situation) -> Verdict:
 def _go_down(silence: Silence, situation: Situation, last: datetime) -> AlarmChange | None:
     alarm = situation.alarm
     detail: Json = {"gateway_eui": silence.gateway_eui, "unseen": list(silence.unseen)}
+    if alarm is None and situation.memory.get("told_of") == to_micros(last):
+        return None
     if alarm is None:
         down = new_alarm(
             ID,
