@@ -55,10 +55,23 @@ class Account:
             self.watermark = last
             return new
         self.above = spans.add(self.above, start, last)
-        if self.above[0][0] == self.watermark + 1:
+        self._rise()
+        return new
+
+    def settle_all(self, ranges: Iterable[tuple[int, int]]) -> int:
+        """The same for many ranges at once, in any order; how many numbers were not before."""
+        wanted = [(max(first, self.watermark + 1), last) for first, last in ranges]
+        before = _size(self.above)
+        self.above = spans.unite(self.above, (span for span in wanted if span[0] <= span[1]))
+        new = _size(self.above) - before
+        self._rise()
+        return new
+
+    def _rise(self) -> None:
+        """Let the watermark take in what has become adjacent to it."""
+        if self.above and self.above[0][0] == self.watermark + 1:
             self.watermark = self.above[0][1]
             self.above = self.above[1:]
-        return new
 
     def unsettled(self, first: int, last: int) -> int:
         """How many of the numbers from `first` to `last` are not settled."""
@@ -83,6 +96,10 @@ class Account:
             missing=tuple(missing),
             conflict=self.conflict,
         )
+
+
+def _size(numbers: Spans) -> int:
+    return sum(last - first + 1 for first, last in numbers)
 
 
 def read_accounts(

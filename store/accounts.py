@@ -43,12 +43,16 @@ class Numbered(enum.Enum):
     """Committed before with the same content: only the receipt is said again."""
     CONFLICT = enum.auto()
     SURPLUS = enum.auto()
-    """Of an epoch beyond MAX_EPOCHS: no account is kept of it."""
+    """Of an epoch beyond MAX_EPOCHS, or in a piece beyond MAX_PIECES: no account is kept of it."""
 
 
 MAX_EPOCHS = 4096
 """Accounts of one gateway that may be open. An epoch is the life of a card; whoever begins more is
 no agent, and all of them are held in memory by ingest."""
+
+MAX_PIECES = 100_000
+"""Pieces in which an account's numbers may lie above its watermark. An agent sends its backlog in
+order and leaves few gaps; each piece costs everybody time in the transaction."""
 
 
 class AccountCache:
@@ -108,10 +112,11 @@ class Accounts:
     ) -> Numbered:
         """Settle a number that came with a record. The number must have been prefetched."""
         account = self.account(gateway, number.epoch)
-        if (gateway, number.epoch) in self._surplus:
+        seq = number.seq
+        torn = len(account.above) >= MAX_PIECES and seq != account.watermark + 1
+        if (gateway, number.epoch) in self._surplus or (torn and not account.settles(seq)):
             return Numbered.SURPLUS
         account.closed_at = account.closed_reason = None  # the card lives: it wants its receipts
-        seq = number.seq
         if account.settles(seq):
             known = self._digests.get((gateway, number.epoch, seq))
             if known == digest:
@@ -134,11 +139,14 @@ class Accounts:
     ) -> None:
         """Settle numbers that will never come."""
         account = self.account(gateway, epoch)
-        for first, last in () if (gateway, epoch) in self._surplus else ranges:
-            # What is settled already needs no row, which would take the place of a longer one.
-            if 1 <= first <= last and (new := account.settle(first, last)):
-                account.gone += new
-                self._gone.append((gateway, epoch, first, last, reason, self._tx.now))
+        if (gateway, epoch) in self._surplus:
+            return
+        if len(account.above) >= MAX_PIECES:
+            ranges = [(a, b) for a, b in ranges if a <= account.watermark + 1]
+        # What is settled already needs no row, which would take the place of a longer one.
+        lost = spans.unite((a, b) for a, b in ranges if 1 <= a <= b and account.unsettled(a, b))
+        account.gone += account.settle_all(lost)
+        self._gone += ((gateway, epoch, a, b, reason, self._tx.now) for a, b in lost)
 
     def note_status(self, gateway: GatewayEui, status: GatewayStatus) -> bool:
         """Take what an agent says of itself; False for what is no newer than what is known.

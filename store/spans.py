@@ -29,7 +29,12 @@ def holds(spans: Spans, number: int) -> bool:
 
 def count(spans: Spans, first: int, last: int) -> int:
     """How many numbers of `first`..`last` are in the set."""
-    return sum(max(0, min(b, last) - max(a, first) + 1) for a, b in spans)
+    at = bisect_left(spans, first, key=lambda span: span[1])
+    found = 0
+    while at < len(spans) and spans[at][0] <= last:
+        found += min(spans[at][1], last) - max(spans[at][0], first) + 1
+        at += 1
+    return found
 
 
 def gather(numbers: Iterable[int]) -> Spans:

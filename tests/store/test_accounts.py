@@ -1,5 +1,6 @@
 """The account of numbers: heard = committed + gone + in flight + missing."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
@@ -12,7 +13,7 @@ from khaen.ids import Epoch
 from khaen.status import DiskStatus, GatewayStatus
 from khaen.uplink import Kind, Number
 from store import accounts, migrate
-from store.account import open_accounts
+from store.account import Account, open_accounts
 from store.accounts import AccountCache, AccountRow, Accounts, Numbered
 from store.database import Database
 from tests.support.traffic import EPOCH, GATEWAYS, START
@@ -213,3 +214,38 @@ def test_a_gateway_has_so_many_accounts(ledger: Ledger, monkeypatch: pytest.Monk
     assert hear(4) == [new]
     with ledger.database.read() as connection:
         assert len(accounts.audit(connection, START)) == 4
+
+
+def test_an_account_is_not_torn_into_any_number_of_pieces(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "MAX_PIECES", 3)
+    assert ledger.take(2, 4, 6) == [Numbered.NEW] * 3
+    assert ledger.take(8) == [Numbered.SURPLUS]
+    ledger.lose((10, 10))
+    assert ledger.audit().gone == 0
+    assert ledger.take(2) == [Numbered.KNOWN]
+    assert ledger.take(1) == [Numbered.NEW]
+    assert ledger.take(3, 8) == [Numbered.NEW] * 2
+    assert ledger.audit().missing == 2  # 5 and 7
+    ledger.take(10, 12)
+    with ledger.database.write() as tx:  # whoever ends such an account can
+        assert accounts.close(tx, GATEWAY, EPOCH, "torn") == 3
+
+
+def test_many_pieces_cost_little() -> None:
+    account = Account(GATEWAY, EPOCH, first_at=0)
+    account.above = tuple((2 * i + 2, 2 * i + 2) for i in range(50_000))
+    began = time.process_time()
+    for i in range(0, 40_000, 200):
+        assert account.settle(2 * i + 3, 2 * i + 3) == 1
+    assert account.settle_all((4 * i + 200_001, 4 * i + 200_002) for i in range(1000)) == 2000
+    assert time.process_time() - began < 2
+
+
+def test_settling_all_is_settling_each() -> None:
+    ranges = [(9, 12), (1, 2), (4, 4), (11, 20), (30, 29), (3, 3)]
+    one, all_ = Account(GATEWAY, EPOCH, first_at=0), Account(GATEWAY, EPOCH, first_at=0)
+    assert sum(one.settle(*span) for span in ranges) == all_.settle_all(ranges) == 16
+    assert one == all_
+    assert (one.watermark, one.above) == (4, ((9, 20),))
