@@ -7,6 +7,7 @@ until the ledger takes frames again.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -36,9 +37,13 @@ class Lane:
     queue: deque[Arrival] = field(default_factory=deque)
     client: Client | None = None
     held: bool = False
-    rush_ends: float = 0.0
+    rush_ends: float = math.inf
     """Monotonic; the rush also lasts until the queue was empty once."""
     settled: bool = False
+
+    def rush(self, until: float = math.inf) -> None:
+        """What comes now may have waited at the broker."""
+        self.settled, self.rush_ends = False, until
 
 
 class Subscriber:
@@ -124,9 +129,12 @@ class Subscriber:
             self._receive(lane, message)
 
         def connected() -> None:
-            lane.rush_ends = self._clock.monotonic() + RUSH_S
-            lane.settled = False
+            lane.rush(self._clock.monotonic() + RUSH_S)
             self._connected()
+
+        def disconnected(_reason: str) -> None:
+            # The broker sends what waited before it grants the subscription.
+            lane.rush()
 
         return Client(
             mqtt,
@@ -136,7 +144,7 @@ class Subscriber:
                 expiry=EXPIRY_S,
                 window=self._settings.window,
             ),
-            Handlers(message=receive, connected=connected),
+            Handlers(message=receive, connected=connected, disconnected=disconnected),
         )
 
     def _receive(self, lane: Lane, message: Message) -> None:

@@ -10,12 +10,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ingest.subscriber import Subscriber, acknowledge
 from khaen import topics
-from khaen.clock import SystemClock
+from khaen.clock import Clock, ManualClock, SystemClock
 from khaen.mqtt import MqttSettings
 from khaen.settings import IngestSettings
 from khaen.uplink import Way
 from tests.support.broker import Mosquitto
-from tests.support.traffic import GATEWAYS
+from tests.support.traffic import GATEWAYS, START
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
@@ -36,9 +36,11 @@ def publish(broker: Mosquitto, topic: str, payloads: list[bytes]) -> None:
     del client
 
 
-def make(broker: Mosquitto, *, queue: int = 4, hold_s: float = 0.3) -> Subscriber:
+def make(
+    broker: Mosquitto, *, queue: int = 4, hold_s: float = 0.3, clock: Clock | None = None
+) -> Subscriber:
     settings = IngestSettings(queue=queue, hold_s=hold_s, window=64)
-    return Subscriber(MqttSettings(port=broker.port), settings, SystemClock())
+    return Subscriber(MqttSettings(port=broker.port), settings, clock or SystemClock())
 
 
 @pytest.fixture
@@ -90,6 +92,31 @@ def test_live_goes_before_the_backlog_yet_does_not_starve_it(broker: Mosquitto) 
         assert subscriber.take(0.0) is None
     finally:
         subscriber.stop()
+
+
+def test_what_waited_at_the_broker_is_known_to_have_waited(broker: Mosquitto) -> None:
+    """It comes before the subscription is granted, and with the first of the connection."""
+    clock = ManualClock(START)
+    subscriber = make(broker, clock=clock)
+    subscriber.start()
+    try:
+        until(lambda: subscriber.connected, "not connected")
+        clock.advance(6)
+        publish(broker, topics.live(GATEWAYS[0]), [b"one", b"two"])
+        found = [subscriber.take(5.0) for _ in range(2)]
+        assert [each.settled for each in found if each] == [True, True]
+        subscriber.clients()[0].drop()
+        again = [subscriber.take(10.0) for _ in range(2)]
+        assert [each.settled for each in again if each] == [False, False]
+    finally:
+        subscriber.stop()
+    anew = make(broker, clock=clock)
+    anew.start()
+    try:
+        found = [anew.take(10.0) for _ in range(2)]
+        assert [each.settled for each in found if each] == [False, False]
+    finally:
+        anew.stop()
 
 
 def test_an_acknowledgement_of_an_earlier_connection_is_dropped(broker: Mosquitto) -> None:
