@@ -125,9 +125,12 @@ def _show_case(
         (card,) = view.cards_of(here, connection, [case])
         events = alarms.events(connection, case.id)
         names = users.names(connection, [event.actor for event in events])
+        # A case stays with its organisation; a person who moved on since does not.
+        owner = organisation_of(case.subject, here.house.registry)
+        theirs = owner is None or owner in here.organisations
         person = case.subject.partition(":")[2]
-        details = people.details(connection, [person]).get(person)
-        readings = readings_of(here, connection, case.subject)
+        details = people.details(connection, [person]).get(person) if theirs else None
+        readings = readings_of(here, connection, case.subject) if theirs else []
     timeline = [
         (
             view.time(event.recorded_at, here),

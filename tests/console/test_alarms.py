@@ -1,12 +1,17 @@
 """The pages of alarms: what is shown, to whom, and what a click does."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import httpx
+from sqlalchemy import update
 
 from khaen.alarm import AlarmClass, Outcome, Priority, State
-from store import alarms
+from store import alarms, people
+from store.inventory import flip
+from store.people import Details
+from store.schema.registry import person
 from tests.support.console import World
 
 Enter = Callable[..., httpx.Client]
@@ -227,3 +232,26 @@ def test_odd_addresses(world: World, enter: Enter) -> None:
         assert answer.status_code == 404
         assert "ไม่พบหน้านี้" in answer.text
     assert client.get("/api/v1/nothing").json() == {"error": "404"}
+
+
+def test_who_moved_to_another_organisation_takes_address_and_readings_along(
+    world: World, enter: Enter
+) -> None:
+    with world.database.write() as tx:
+        people.put(
+            tx, Details(person="R-0001", name="ยายบัว", telephone="0812345678", address="ซอย 9")
+        )
+    case = world.raise_alarm()
+    client = enter(world.user())
+    assert "0812345678" in client.get(f"/alarms/{case.id}").text
+    with world.database.write() as tx:
+        tx.connection.execute(
+            update(person).where(person.c.id == "R-0001").values(organisation="udon")
+        )
+        flip(tx)
+    page = ""
+    deadline = time.monotonic() + 10
+    while "0812345678" in (page := client.get(f"/alarms/{case.id}").text):
+        assert time.monotonic() < deadline
+    assert "ซอย 9" not in page
+    assert client.get("/subjects/person:R-0001").status_code == 404
