@@ -103,10 +103,20 @@ def page(
     page.get_by_role("button", name="เข้าสู่ระบบ").click()
     expect(page.locator("#link")).to_have_text("ข้อมูลสด")
     # Every face is fetched at once: with the console gone, none could be.
-    page.wait_for_function("[...document.fonts].every((face) => face.status === 'loaded')")
+    await_true(page, "() => [...document.fonts].every((face) => face.status === 'loaded')")
     yield page
     context.close()
     assert faults == []
+
+
+def await_true(page: Page, predicate: str, argument: object = None) -> None:
+    """Ask until it is so. Playwright's own waiting asks from inside, which the page's policy on
+    scripts refuses as soon as the first answer is no.
+    """
+    deadline = time.monotonic() + 10.0
+    while not page.evaluate(predicate, argument):
+        assert time.monotonic() < deadline, predicate
+        page.wait_for_timeout(20)
 
 
 def keep(page: Page, path: Path) -> None:
@@ -357,7 +367,7 @@ def test_sound_is_allowed_by_a_press_and_rings_for_a_call(world: World, page: Pa
     assert before > 0
     case = world.raise_alarm()
     expect(page.locator(f"#alarm-{case.id}")).to_be_visible()
-    page.wait_for_function("(before) => window.tones >= before + 30", arg=before)
+    await_true(page, "(before) => window.tones >= before + 30", before)
     # Whoever looks into a case and comes back must not have become deaf by it.
     page.locator(f"#details-{case.id}").click()
     expect(page.locator("#timeline")).to_be_visible()
