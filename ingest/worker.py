@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ingest.item import Item
 from ingest.ledger import Committed
@@ -128,7 +129,8 @@ class Worker:
                 if isinstance(item.content, Refused) and not item.alerts:
                     raise
                 _log.exception("frame_failed", topic=item.arrival.message.topic)
-                item = _poisoned(item, error)
+                # First without what it says of its gateway: a call may be in it.
+                item = replace(item, alerts=[]) if item.alerts else _poisoned(item, error)
             else:
                 return
 

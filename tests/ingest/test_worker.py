@@ -4,11 +4,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ingest.item import Item
+from ingest.item import Alert, Item
 from ingest.ledger import Committed
 from ingest.metrics import Metrics
 from ingest.pipeline import Pipeline
@@ -18,6 +19,7 @@ from ingest.subscriber import Subscriber
 from ingest.worker import Worker
 from khaen.clock import SystemClock
 from khaen.errors import StoreUnavailable
+from khaen.ids import OrganisationId, device_subject
 from khaen.mqtt import Message, MqttSettings
 from khaen.settings import IngestSettings
 from store.quarantine import Refused
@@ -162,6 +164,30 @@ def test_a_poisoned_frame_costs_itself_only(bench: Bench) -> None:
     assert bench.ingest.rows("SELECT count(*) FROM uplink") == [(4,)]
     bench.send(telemetry())
     until(lambda: bench.committed() == 6)
+
+
+def test_an_alert_that_fails_does_not_cost_the_call_beside_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_facts: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ingest.ledger.alarms.raise_technical", fail)
+    read = bench.ingest.reader.read
+    alert = Alert(
+        organisation=OrganisationId("ward"),
+        subject=device_subject(WRISTBAND),
+        rule="clock",
+        reason="clock_off",
+    )
+    monkeypatch.setattr(
+        bench.ingest.reader, "read", lambda arrival: replace(read(arrival), alerts=[alert])
+    )
+    bench.send(SOS, 11)
+    bench.start()
+    until(lambda: bench.committed() == 1)
+    assert bench.ingest.rows("SELECT rule FROM alarm") == [("sos",)]
+    assert bench.ingest.rows("SELECT reason FROM quarantine") == []
 
 
 def _never_refuse(bench: Bench) -> Callable[..., Item]:
