@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -186,13 +186,16 @@ async def _play(local: LocalSite, stage: Stage, screen: Screen, wishes: Wishes) 
 def _options(wishes: Wishes) -> Options:
     from deploy.local import Options
     from deploy.machine import is_free
-    from deploy.ports import Wanted
+    from deploy.ports import ANY
 
     port = wishes.port
     if port is None:
         port = CONSOLE_PORT if is_free("127.0.0.1", CONSOLE_PORT) else 0
     return Options(
-        ports=Wanted(mqtt=0, console=port, udp=0), broker=wishes.broker, log_level="WARNING"
+        # Only the console has a known port; a demonstration started beside it meets no other.
+        ports=replace(ANY, console=port),
+        broker=wishes.broker,
+        log_level="WARNING",
     )
 
 
