@@ -185,15 +185,15 @@ async def _play(local: LocalSite, stage: Stage, screen: Screen, wishes: Wishes) 
 
 def _options(wishes: Wishes) -> Options:
     from deploy.local import Options
-    from deploy.machine import is_free
     from deploy.ports import ANY
 
-    port = wishes.port
-    if port is None:
-        port = CONSOLE_PORT if is_free("127.0.0.1", CONSOLE_PORT) else 0
+    ports = (
+        replace(ANY, console=CONSOLE_PORT, console_yields=True)
+        if wishes.port is None
+        else replace(ANY, console=wishes.port)
+    )
     return Options(
-        # Only the console has a known port; a demonstration started beside it meets no other.
-        ports=replace(ANY, console=port),
+        ports=ports,
         broker=wishes.broker,
         log_level="WARNING",
     )

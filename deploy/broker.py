@@ -124,7 +124,7 @@ def _render_mosquitto(folder: Path, listen: tuple[str, int]) -> str:
         "max_inflight_messages 512",
         "persistent_client_expiration 14d",
         "set_tcp_nodelay true",
-        "message_size_limit 262144",
+        "max_packet_size 262144",
         "log_dest stderr",
         "log_type error",
         "log_type warning",

@@ -17,6 +17,7 @@ from pydantic import SecretBytes
 
 from deploy import broker, ports
 from deploy.access import INGEST, NETWORK_SERVER, Credentials, accounts, gateway_account
+from deploy.claims import Claims
 from deploy.configuration import Table, merge, render_toml
 from deploy.files import private_folder, write_private
 from deploy.keys import ledger_key
@@ -73,6 +74,7 @@ class LocalSite:
         self.processes: list[Process] = []
         self._keys, self._say, self._broker_of = keys, say, broker_of
         self._lock: IO[str] | None = None
+        self._claims = Claims()
         self._ports: ports.Ports | None = None
         self._broker: broker.Broker | None = None
 
@@ -135,6 +137,7 @@ class LocalSite:
     def _prepare(self) -> None:
         kind = broker.choose(self.options.broker)
         self._ports = ports.take(
+            self._claims,
             self.site,
             self.options.ports,
             mqtt_host=self.options.host,
@@ -280,6 +283,7 @@ class LocalSite:
         self._unlock()
 
     def _unlock(self) -> None:
+        self._claims.release()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

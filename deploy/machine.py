@@ -5,18 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import random
 import shutil
 import socket
 from pathlib import Path
 from typing import IO
 
 from khaen.errors import NotRunnable
-
-# Below the ports that Linux gives to outgoing connections (32768 and up by default), so that none
-# is taken between here and its use.
-_FIRST, _LAST = 20_000, 32_000
-_TRIES = 200
 
 
 def check_space(folder: Path, least_bytes: int) -> None:
@@ -69,30 +63,3 @@ def is_free(host: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) 
                 return False
             raise NotRunnable(f"{host}:{port}: cannot listen there: {error.strerror}") from error
     return True
-
-
-def take_port(
-    host: str,
-    port: int,
-    *,
-    what: str,
-    remedy: str,
-    kind: socket.SocketKind = socket.SOCK_STREAM,
-) -> int:
-    """The port, where it is free; for 0 any free one. Raises NotRunnable."""
-    if port == 0:
-        return free_port(host, kind)
-    if is_free(host, port, kind):
-        return port
-    raise NotRunnable(
-        f"{what}: {host}:{port} is taken by another program; stop that one, or {remedy}"
-    )
-
-
-def free_port(host: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port on which nobody listens. Raises NotRunnable."""
-    for _ in range(_TRIES):
-        port = random.randrange(_FIRST, _LAST)
-        if is_free(host, port, kind):
-            return port
-    raise NotRunnable(f"{host}: no free port between {_FIRST} and {_LAST}")
