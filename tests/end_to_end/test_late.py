@@ -143,7 +143,9 @@ def test_a_backhaul_that_was_cut(tmp_path: Path, fault: Fault) -> None:
 def test_a_call_goes_before_a_long_backlog(tmp_path: Path) -> None:
     """Two calls, one heard in the midst of an outage, one after it: nothing holds them back."""
     caller, other, *bands = make_bands(42)
-    with RunningSite(folder=tmp_path, bands=[caller, other, *bands]).start(people=False) as site:
+    forward = (*HASTY, "backlog_rate = 200.0")  # 3,000 frames take 15 s
+    site = RunningSite(folder=tmp_path, bands=[caller, other, *bands], forward=forward)
+    with site.start(people=False):
         (gateway,) = site.gateways
         radio = site.forwarders[gateway]
         site.await_whole()
@@ -156,10 +158,11 @@ def test_a_call_goes_before_a_long_backlog(tmp_path: Path) -> None:
         wait_for(lambda: time.monotonic() - ended > LIVE_S + 0.5, "nothing of it is live any more")
         site.broker.start()
         site.await_counter(caller, 0, timeout_s=10)
+        site.await_listening()  # what a broker without a store takes before that, it forgets
         radio.hear(other.sos())
         site.await_counter(other, 0, timeout_s=2)
         stored = site.value("SELECT count(*) FROM uplink WHERE f_port = 10")
-        assert stored < 75 * len(bands) / 2, "the rest is still on its way"
+        assert stored < 75 * len(bands), "the rest is still on its way"
         (account,) = site.await_whole()
         assert account.heard == account.committed == 1 + 75 * len(bands) + 2
         assert all(site.counters(band) == list(range(75)) for band in bands)

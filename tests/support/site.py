@@ -295,6 +295,18 @@ class RunningSite:
         """Wait until a figure of an agent is at least this."""
         wait_for(lambda: self.gauge(eui, name) >= least, f"{name} of {eui} at least {least}")
 
+    def await_listening(self) -> None:
+        """Wait until ingest says that it hears the broker by both its connections."""
+        url = self.ingest.announced()["metrics"].replace("/metrics", "/ready")
+
+        def ready() -> bool:
+            try:
+                return httpx.get(url, timeout=5).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        wait_for(ready, "ingest is ready")
+
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the ledger answers."""
         with self.database.read() as connection:
