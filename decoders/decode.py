@@ -36,22 +36,21 @@ def decode_payload(family: str, f_port: int, payload: bytes) -> Decoded:
 
 def judge(decoded: Decoded) -> Decoded:
     """Mark implausible values as suspect; drop what is no number or unknown, with a warning."""
-    if all(map(_unremarkable, decoded.readings)):
-        return decoded
     kept: list[Reading] = []
     warnings = list(decoded.warnings)
+    unremarkable = True
     for reading in decoded.readings:
-        if reading.quantity not in QUANTITIES:
+        quantity = QUANTITIES.get(reading.quantity)
+        if quantity is not None and quantity.low <= reading.value <= quantity.high:
+            kept.append(reading)
+            continue
+        unremarkable = False
+        if quantity is None:
             warnings.append(Warn(text=f"{reading.quantity} is not in the catalogue"))
         elif not math.isfinite(reading.value):
             warnings.append(Warn(text=f"{reading.quantity} is not a number"))
-        elif _unremarkable(reading):
-            kept.append(reading)
         else:
             kept.append(replace(reading, quality=Quality.SUSPECT))
+    if unremarkable:
+        return decoded
     return replace(decoded, readings=tuple(kept), warnings=tuple(warnings))
-
-
-def _unremarkable(reading: Reading) -> bool:
-    quantity = QUANTITIES.get(reading.quantity)
-    return quantity is not None and quantity.low <= reading.value <= quantity.high

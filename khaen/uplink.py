@@ -12,12 +12,13 @@ import enum
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
+from hashlib import sha1, sha256
 
 from khaen.clock import Rung
 from khaen.ids import DevAddr, DevEui, Epoch, GatewayEui, UplinkId
 
 UPLINK_NAMESPACE = uuid.UUID("6b6861656e3a5f8e9a3c75706c696e6b")
+_NAMESPACE = UPLINK_NAMESPACE.bytes
 PORTS_OF_THE_NETWORK = frozenset({0, 226})
 
 
@@ -129,4 +130,6 @@ def uplink_id(
     body = b"" if port in PORTS_OF_THE_NETWORK else payload
     digest = sha256(body).hexdigest()
     name = f"{dev_eui}|{dev_addr}|{generation}|{f_cnt}|{port}|{digest}"
-    return UplinkId(uuid.uuid5(UPLINK_NAMESPACE, name))
+    # As uuid.uuid5 does, with the namespace's bytes made once.
+    hashed = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()
+    return UplinkId(uuid.UUID(bytes=hashed[:16], version=5))

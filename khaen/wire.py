@@ -33,6 +33,7 @@ _KEYS = (
     "clock",
     "origin",
 )
+_FIELDS = tuple((key, f"khaen_{key}") for key in _KEYS)
 MAX_SEQ = 2**63 - 1
 
 
@@ -133,7 +134,8 @@ def parse(gateway: GatewayEui, payload: bytes) -> Heard:
         raise WireError("gateway_mismatch", str(error)) from error
     if said != gateway:
         raise WireError("gateway_mismatch", f"topic of {gateway}, frame of {said}")
-    facts = {key: frame.rx_info.metadata.get(f"khaen_{key}") for key in _KEYS}
+    said_of = frame.rx_info.metadata.get
+    facts = {key: said_of(field) for key, field in _FIELDS}
     if facts["v"] is None:
         return _heard(gateway, frame, clock=Rung.SYNCED, at=_gateway_time(frame))
     number = _number(facts)

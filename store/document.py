@@ -51,13 +51,15 @@ def parse(text: str | None) -> Decoded:
 def _render_reading(reading: Reading) -> str:
     value = reading.value
     if (
-        reading.quality is Quality.GOOD
-        and not reading.channel
+        not reading.channel
         and reading.measured_at is None
         and type(value) is float
         and math.isfinite(value)
     ):
-        return f'{{"quantity":"{reading.quantity}","value":{value!r}}}'
+        head = f'{{"quantity":"{reading.quantity}","value":{value!r}'
+        if reading.quality is Quality.GOOD:
+            return head + "}"
+        return f'{head},"quality":"{reading.quality.value}"}}'
     return _encode(_reading(reading))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from store.schema.base import cursor, journal, journal_head
 
@@ -47,18 +47,16 @@ def append(connection: Connection, entries: Sequence[Entry], at: int) -> None:
     """Give positions to `entries` as the transaction's last act, so that order is commit order."""
     if not entries:
         return
-    head = connection.execute(
-        update(journal_head)
-        .values(next=journal_head.c.next + bindparam("n"))
-        .returning(journal_head.c.next),
-        {"n": len(entries)},
-    ).scalar_one()
-    first = head - len(entries)
     driver: Any = connection.connection.driver_connection
+    ((head,),) = driver.execute(_TAKE, (len(entries),)).fetchall()
+    first = head - len(entries)
     driver.executemany(
         "INSERT INTO journal (position, kind, ref, at) VALUES (?, ?, ?, ?)",
         [(first + i, str(entry.kind), entry.ref, at) for i, entry in enumerate(entries)],
     )
+
+
+_TAKE = "UPDATE journal_head SET next = next + ? RETURNING next"
 
 
 def read(connection: Connection, after: int, limit: int = 1000) -> list[Position]:
