@@ -6,7 +6,6 @@ and writes it at its end. Whoever uses it owns the transaction; nothing is kept 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,9 +16,9 @@ from sqlalchemy import bindparam, select
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.evaluation import Subject
 from khaen.ids import DevAddr, DevEui, GatewayEui, SubjectId, UplinkId
-from khaen.reading import Decoded, Quality
+from khaen.reading import Decoded
 from khaen.uplink import Number, Reception, Uplink, Way
-from store import document
+from store import document, latest
 from store.database import Transaction
 from store.hearing import NOWHERE, Heard, Hearing
 from store.journal import Kind
@@ -29,7 +28,6 @@ from store.statements import Statements, inserting, placeholders, replacing
 NO_ADDRESS = DevAddr("00000000")
 """Stands for the DevAddr of what is no LoRaWAN."""
 LATE_AFTER = timedelta(minutes=10)
-_AHEAD = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Group:
         self._admitted: dict[UplinkId, _Admitted] = {}
         self._marks: dict[tuple[DevEui, DevAddr], dict[int, Mark]] = {}
         self._moved: set[tuple[DevEui, DevAddr, int]] = set()
-        self._latest: list[tuple[object, ...]] = []
+        self._latest: list[latest.Row] = []
         self._heard_by: dict[tuple[SubjectId, GatewayEui], int] = {}
         self._next = 0
 
@@ -200,7 +198,7 @@ class Group:
         row.decode_error, row.rule_error = outcome.decode_error, outcome.rule_error
         if outcome.decode_error is None:
             row.decoded = document.render(outcome.decoded)
-            self._keep_latest(uplink_id, row.uplink, outcome.decoded)
+            self._latest += latest.rows(uplink_id, row.uplink, outcome.decoded)
 
     def newest_counters(self) -> list[tuple[DevEui, DevAddr, int]]:
         """The counters that this group moved on, each in its device's newest generation."""
@@ -220,7 +218,7 @@ class Group:
         )
         tx.many(_MERGE, [(h.count, h.phy_payload, h.seq) for h in hearings if not h.new])
         tx.many(_SQL.sql(engine, "reception"), [row for h in hearings for row in h.rows()])
-        tx.many(_LATEST, self._latest)
+        latest.write(tx, self._latest)
         tx.many(_HEARD_BY, [(*key, at) for key, at in self._heard_by.items()])
         marks = ((e, a, self._marks[e, a][g]) for e, a, g in self._moved)
         tx.many(
@@ -273,21 +271,6 @@ class Group:
         key, at = (subject, reception.gateway_eui), to_micros(reception.received_at)
         if at > self._heard_by.get(key, 0):
             self._heard_by[key] = at
-
-    def _keep_latest(self, uplink_id: UplinkId, uplink: Uplink, decoded: Decoded) -> None:
-        dev_eui, id_, received_at = uplink.dev_eui, uplink_id.bytes, uplink.received_at
-        received_us, latest = to_micros(received_at), self._latest
-        for reading in decoded.readings:
-            if not math.isfinite(reading.value):
-                continue
-            at, measured = received_us, reading.measured_at
-            # A device's clock that runs ahead must not hide all that it says later.
-            if measured is not None and measured <= received_at + _AHEAD:
-                at = to_micros(measured)
-            quality = "good" if reading.quality is Quality.GOOD else "suspect"
-            latest.append(
-                (dev_eui, reading.quantity, reading.channel, reading.value, quality, at, id_)
-            )
 
     def _uplink_row(self, hearing: Hearing, row: _Admitted) -> tuple[object, ...]:
         uplink, subject = row.uplink, row.subject
@@ -372,14 +355,6 @@ _SQL = Statements(
     mark=replacing(registry.counter_mark),
 )
 _MERGE = "UPDATE uplink SET receptions = ?, phy_payload = coalesce(phy_payload, ?) WHERE seq = ?"
-_LATEST = (
-    "INSERT INTO latest (dev_eui, quantity, channel, value, quality, at, uplink)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dev_eui, quantity, channel) DO UPDATE SET"
-    " value = excluded.value, quality = excluded.quality, at = excluded.at,"
-    " uplink = excluded.uplink"
-    " WHERE excluded.at > latest.at"
-    " OR (excluded.at = latest.at AND excluded.uplink > latest.uplink)"
-)
 _HEARD_BY = (
     "INSERT INTO heard_by (subject, gateway_eui, at) VALUES (?, ?, ?)"
     " ON CONFLICT (subject, gateway_eui) DO UPDATE SET at = max(heard_by.at, excluded.at)"
