@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
@@ -31,7 +30,6 @@ from store.database import Database
 
 _log = log.logger()
 _LOOK_S = 0.2
-_SWITCH_S = 0.001
 _YOUNG_OBJECTS = 50_000
 _AUDIT_S = 10.0
 _SWEEP_S = 60.0
@@ -43,8 +41,6 @@ class PipelineFailed(RuntimeError):
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises NotRunnable and SettingsError before anything runs."""
-    # The network's threads must not wait long for the one that computes.
-    sys.setswitchinterval(_SWITCH_S)
     # A group's objects live for one commit: looking through them more often finds nothing.
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
