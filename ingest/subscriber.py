@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest.item import Arrival
@@ -181,12 +181,6 @@ class Subscriber:
         lane.client.drop(hold=True)
 
 
-def acknowledge(arrivals: Iterable[Arrival]) -> int:
-    """Acknowledge committed messages; how many came too late, for their connection is gone."""
-    stale = 0
-    came_by: dict[Client | None, list[Message]] = {}
-    for arrival in arrivals:
-        came_by.setdefault(arrival.client, []).append(arrival.message)
-    for client, messages in came_by.items():
-        stale += len(messages) - (client.ack(*messages) if client is not None else 0)
-    return stale
+def acknowledge(arrival: Arrival) -> bool:
+    """Acknowledge a committed message; False when its connection is gone."""
+    return arrival.client is not None and arrival.client.ack(arrival.message)

@@ -141,7 +141,7 @@ class Worker:
         return committed
 
     def _finish(self, items: Sequence[Item], committed: Committed) -> None:
-        stale = acknowledge(item.arrival for item in items)
+        stale = sum(not acknowledge(item.arrival) for item in items)
         if stale:
             self._metrics.stale(stale)
         self._receipts.note(committed.accounts)

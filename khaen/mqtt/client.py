@@ -29,15 +29,14 @@ _ANSWER_SECONDS_AUTO = 3.0
 _LONGEST_PAUSE_SECONDS = 3.0
 _WRONG_VERSION = "Unsupported protocol version"
 _CALLBACKS = (
-    "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_plain",
-    "on_publish",
+    "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
 )  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Connection:
     number: int
-    client: AheadClient
+    client: paho.Client
     answered: threading.Event = field(default_factory=threading.Event)
     """CONNACK came, or the connection is over."""
     over: threading.Event = field(default_factory=threading.Event)
@@ -149,15 +148,14 @@ class Client:
             return None
         return connection.number, info.mid
 
-    def ack(self, *messages: Message) -> int:
-        """Acknowledge: how many, for those whose connection is gone the broker will send again."""
+    def ack(self, message: Message) -> bool:
+        """Acknowledge; False when its connection is gone (the broker will send it again)."""
         connection = self._current
-        if connection is None or connection.over.is_set():
-            return 0
-        mids = [m.mid for m in messages if m.connection == connection.number and m.qos]
-        if not mids or connection.client.acknowledge(mids) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            return 0
-        return len(mids)
+        if connection is None or connection.number != message.connection or message.qos == 0:
+            return False
+        if connection.over.is_set():
+            return False
+        return connection.client.ack(message.mid, message.qos) == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     # -- the network thread -------------------------------------------------
 
@@ -216,7 +214,7 @@ class Client:
         if self._settings.version is Version.AUTO and connection.speaks is False:
             self._version = Version.V311 if self._version is Version.V5 else Version.V5
 
-    def _make(self, number: int) -> AheadClient:
+    def _make(self, number: int) -> paho.Client:
         protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
         client = AheadClient(
             CallbackAPIVersion.VERSION2,
@@ -279,21 +277,17 @@ class Client:
         def on_disconnect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
             connection.end(str(code))
 
-        def take(topic: str, payload: bytes, retain: bool, mid: int, qos: int = 1) -> None:
+        def on_message(_c: Any, _u: Any, message: paho.MQTTMessage) -> None:
             self._handlers.message(
                 Message(
-                    topic=topic,
-                    payload=payload,
-                    qos=qos,
-                    retain=retain,
+                    topic=message.topic,
+                    payload=bytes(message.payload),
+                    qos=message.qos,
+                    retain=message.retain,
                     connection=connection.number,
-                    mid=mid,
+                    mid=message.mid,
                 )
             )
-
-        def on_message(_c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-            payload = bytes(message.payload)
-            take(message.topic, payload, message.retain, message.mid, message.qos)
 
         def on_publish(_c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
             self._handlers.published(connection.number, mid, not code.is_failure)
@@ -303,7 +297,6 @@ class Client:
         client.on_subscribe = on_subscribe
         client.on_disconnect = on_disconnect
         client.on_message = on_message
-        client.on_plain = take
         client.on_publish = on_publish
 
     def _granted(self, connection: _Connection) -> None:

@@ -69,7 +69,7 @@ def test_what_is_not_taken_is_held_and_comes_back(broker: Mosquitto) -> None:
                 subscriber.resume()
                 continue
             taken.append(arrival.message.payload)
-            if not acknowledge([arrival]):
+            if acknowledge(arrival):
                 acknowledged.append(arrival.message.payload)
         assert sorted(acknowledged, key=int) == payloads
         assert len(taken) == 24, "what came by the closed connection comes again"
@@ -131,8 +131,8 @@ def test_an_acknowledgement_of_an_earlier_connection_is_dropped(broker: Mosquitt
         again = subscriber.take(10.0)
         assert again is not None
         assert again.message.payload == b"once"
-        assert acknowledge([first]) == 1
-        assert acknowledge([again]) == 0
+        assert not acknowledge(first)
+        assert acknowledge(again)
     finally:
         subscriber.stop()
 

@@ -228,34 +228,3 @@ def _speak_to_old_broker(settings: MqttSettings, session: Session) -> None:
         party.client.publish("t", b"old", expiry=2.0)
         until(lambda: party.payloads() == [b"old"], "a message")
         assert party.client.ack(party.messages[0])
-
-
-@pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_publications_of_every_kind_come_whole_and_in_order(
-    mosquitto: StartMosquitto, version: str
-) -> None:
-    """Plain ones, with properties, retained, of QoS 0, empty, longer than what is read ahead."""
-    settings = MqttSettings(port=mosquitto().port, version=Version(version))
-    keeper = Session(client_id="keeper", subscriptions=("t/#",), expiry=3600, window=1000)
-    payloads = [b"", b"x" * 120, b"y" * 100_000, b"z" * 20_000] * 5
-    with connected(settings, keeper) as keep, connected(settings, Session(client_id="p")) as say:
-        keep.gate.clear()  # so that many wait, and are read ahead
-        for i, payload in enumerate(payloads):
-            expiry = 60.0 if i % 3 == 0 else None
-            topic, retain = f"t/ไทย{i}", i % 5 == 0
-            assert say.client.publish(topic, payload, retain=retain, expiry=expiry) is not None
-            until(lambda i=i: len(say.published) == i + 1, "taken")  # type: ignore[misc]
-        keep.gate.set()
-        until(lambda: len(keep.messages) == len(payloads), "all came")
-        assert keep.payloads() == payloads
-        assert [message.topic for message in keep.messages] == [
-            f"t/ไทย{i}" for i in range(len(payloads))
-        ]
-        assert keep.client.ack(*keep.messages) == len(payloads)
-    with connected(settings, keeper) as keep, connected(settings, Session(client_id="p")) as say:
-        assert say.client.publish("t/last", b"last", qos=0) is not None
-        until(lambda: "t/last" in [message.topic for message in keep.messages], "the last")
-        *retained, last = keep.messages
-        assert all(message.retain for message in retained), "what was acknowledged came again"
-        assert (last.qos, last.payload) == (0, b"last")
-        assert keep.client.ack(last) == 0, "nobody waits for it"
