@@ -270,7 +270,9 @@ async def test_with_amqtt_in_place_of_mosquitto(make: Make) -> None:
         topic = f"khaen/gateway/{ROOF}/status"
         async with client, asyncio.timeout(20):  # retained: there as soon as an agent is connected
             await client.subscribe(topic)
-            assert str((await anext(client.messages)).topic) == topic
+            # amqtt sends along what is retained of other topics (decision 0004).
+            while str((await anext(client.messages)).topic) != topic:
+                pass
 
 
 def test_ports_asked_for_are_given(make: Make) -> None:
