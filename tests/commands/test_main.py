@@ -1,7 +1,6 @@
 """The command line as a whole: help, errors, version, the ledger's own commands."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,8 @@ from tests.commands.conftest import Khaen
 GATEWAY, EPOCH = parse_gateway_eui("ac1f09fffe000001"), parse_epoch("00000000000000e1")
 
 
-def test_help_is_quick_and_names_everything(khaen: Khaen) -> None:
-    began = time.monotonic()
+def test_help_names_everything(khaen: Khaen) -> None:
     done = khaen("--help")
-    assert time.monotonic() - began < 3
     assert done.returncode == 0
     for command in ("up", "demo", "site", "audit", "ingest", "alarms", "console", "version"):
         assert f"│ {command} " in done.stdout

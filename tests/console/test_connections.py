@@ -73,12 +73,14 @@ def test_a_byte_now_and_then_does_not_help(address: Address) -> None:
         sender.join()
 
 
-def test_one_address_does_not_take_all_places(address: Address) -> None:
+def test_one_address_does_not_take_all_places(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_S", 3600.0)  # nobody is refused for being silent
     with ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address)) for _ in range(12)]
-        began = time.monotonic()
-        assert all(_ends(connection, within=0.4) for connection in held[8:])
-        assert time.monotonic() - began < 0.4  # refused at once, not for their silence
+        assert all(_ends(connection, within=5) for connection in held[8:])
+        assert not any(_ends(connection, within=0.05) for connection in held[:8])
 
 
 def test_a_screen_stays_and_a_session_has_so_many(world: World, address: Address) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -50,17 +49,15 @@ def until(found: Iterator[Event], name: str) -> Event:
     return next(event for event in found if event[0] == name)
 
 
-def test_an_alarm_comes_at_once_with_what_a_program_needs(world: World, enter: Enter) -> None:
+def test_an_alarm_comes_with_what_a_program_needs(world: World, enter: Enter) -> None:
     client = enter(world.user())
     uplink = world.hear()
     with client.stream("GET", "/api/v1/events") as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         stream = parse(response)
         until(stream, "beat")
-        started = time.monotonic()
         case = world.raise_alarm(uplink_id=uplink)
         ((_, key, data),) = take(stream, 1)
-        assert time.monotonic() - started < 1
     assert key == str(data["position"])
     assert data["id"] == str(case.id)
     assert data["uplink"] == str(uplink)
