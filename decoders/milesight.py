@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from decoders.family import DecodePayload
 from khaen.reading import Decoded, Event, Reading, Warn
 
 F_PORT = 85
@@ -87,6 +88,15 @@ class _Found:
     readings: list[Reading] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     warnings: list[Warn] = field(default_factory=list)
+
+
+def reader(table: ChannelTable, *, urgent: bytes = b"") -> DecodePayload:
+    """A family's `decode`: reads on whatever port, for an engineer can change it."""
+
+    def decode(_f_port: int, payload: bytes) -> Decoded:
+        return read(table, payload, urgent=urgent)
+
+    return decode
 
 
 def read(table: ChannelTable, payload: bytes, *, urgent: bytes = b"") -> Decoded:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
-from khaen.reading import Decoded
 
 TABLE: milesight.ChannelTable = {
     **milesight.answers(
@@ -39,17 +38,11 @@ TABLE: milesight.ChannelTable = {
 }  # fmt: skip
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port; an engineer can change it."""
-    del f_port
-    return milesight.read(TABLE, payload)
-
-
 DECODER = Decoder(
     id="milesight_em300_th",
     version=1,
     maker="Milesight",
     model="EM300-TH",
     quantities=milesight.quantities(TABLE),
-    decode=decode,
+    decode=milesight.reader(TABLE),
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
-from khaen.reading import Decoded
 
 _TEMPERATURE = (Number(quantity="air_temperature", form="i16", divide=10),)
 _DISTANCE = (Number(quantity="distance", form="u16", divide=1000),)  # mm
@@ -32,17 +31,11 @@ TABLE: milesight.ChannelTable = {
 }  # fmt: skip
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port; an engineer can change it."""
-    del f_port
-    return milesight.read(TABLE, payload)
-
-
 DECODER = Decoder(
     id="milesight_em400_mud",
     version=1,
     maker="Milesight",
     model="EM400-MUD",
     quantities=milesight.quantities(TABLE),
-    decode=decode,
+    decode=milesight.reader(TABLE),
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
-from khaen.reading import Decoded
 
 _FAILED = frozenset({0xFFFF, 0xFFFD})  # could not be read; out of the probe's range
 _CM_PER_M = 100
@@ -39,17 +38,11 @@ TABLE: milesight.ChannelTable = {
 }  # fmt: skip
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port; an engineer can change it."""
-    del f_port
-    return milesight.read(TABLE, payload)
-
-
 DECODER = Decoder(
     id="milesight_em500_swl",
     version=1,
     maker="Milesight",
     model="EM500-SWL",
     quantities=milesight.quantities(TABLE),
-    decode=decode,
+    decode=milesight.reader(TABLE),
 )

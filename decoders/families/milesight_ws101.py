@@ -9,7 +9,7 @@ from __future__ import annotations
 from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel
-from khaen.reading import Decoded, Event, EventKind
+from khaen.reading import Event, EventKind
 
 LONG_PRESS = 2
 
@@ -28,12 +28,6 @@ TABLE: milesight.ChannelTable = {
 }
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port: an engineer can change it, and a call must not depend on it."""
-    del f_port
-    return milesight.read(TABLE, payload, urgent=bytes((0xFF, 0x2E, LONG_PRESS)))
-
-
 DECODER = Decoder(
     id="milesight_ws101",
     version=1,
@@ -42,5 +36,6 @@ DECODER = Decoder(
     sos_capable=True,
     priority_f_ports=frozenset({milesight.F_PORT}),
     quantities=milesight.quantities(TABLE),
-    decode=decode,
+    # A call must not depend on the port, nor on what stands before it.
+    decode=milesight.reader(TABLE, urgent=bytes((0xFF, 0x2E, LONG_PRESS))),
 )

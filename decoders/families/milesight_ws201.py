@@ -9,7 +9,6 @@ from __future__ import annotations
 from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
-from khaen.reading import Decoded
 
 TABLE: milesight.ChannelTable = {
     **milesight.answers({0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x17: 2, 0x28: 1, 0x75: 6, 0x76: 2}),
@@ -23,17 +22,11 @@ TABLE: milesight.ChannelTable = {
 }
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port; an engineer can change it."""
-    del f_port
-    return milesight.read(TABLE, payload)
-
-
 DECODER = Decoder(
     id="milesight_ws201",
     version=1,
     maker="Milesight",
     model="WS201",
     quantities=milesight.quantities(TABLE),
-    decode=decode,
+    decode=milesight.reader(TABLE),
 )

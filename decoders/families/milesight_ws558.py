@@ -9,7 +9,6 @@ from __future__ import annotations
 from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
-from khaen.reading import Decoded
 
 LINES = range(8)
 
@@ -37,17 +36,11 @@ TABLE: milesight.ChannelTable = {
 }
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port; an engineer can change it."""
-    del f_port
-    return milesight.read(TABLE, payload)
-
-
 DECODER = Decoder(
     id="milesight_ws558",
     version=1,
     maker="Milesight",
     model="WS558",
     quantities=milesight.quantities(TABLE),
-    decode=decode,
+    decode=milesight.reader(TABLE),
 )
