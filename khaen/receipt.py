@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from khaen.errors import WireError
@@ -60,27 +58,3 @@ def parse(payload: bytes) -> Receipt:
     if receipt.v != 1:
         raise WireError("newer_version", f"receipt v {receipt.v}")
     return receipt
-
-
-def cover(epoch: Epoch, watermark: int, above: Iterable[int], *, conflict: bool) -> EpochReceipt:
-    """The receipt of an epoch with all settled up to `watermark` and those `above` it.
-
-    `above` is ascending, each > `watermark`. `upto` ends before what follows the 64th gap.
-    """
-    missing: list[tuple[int, int]] = []
-    upto = watermark
-    for seq in above:
-        if seq > upto + 1:
-            if len(missing) == MAX_GAPS:
-                break
-            missing.append((upto + 1, seq - 1))
-        upto = seq
-    if not missing:
-        watermark = upto
-    return EpochReceipt(
-        epoch=epoch,
-        watermark=watermark,
-        upto=upto,
-        missing=tuple(missing),
-        conflict=conflict,
-    )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Engine, Table, insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.sql import ClauseElement
 
 from store.database import compiled
-
-Build = Callable[[Any], Mapping[str, Any]]
 
 
 def replacing(table: Table, *, keep: frozenset[str] = frozenset()) -> ClauseElement:

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from chirpstack_api import gw
 
-from khaen import receipt as receipts
 from khaen import status as statuses
 from khaen import topics
 from khaen.ids import Epoch
@@ -27,6 +26,7 @@ from khaen.wire import Heard, parse
 from tests.edge.agent import REPOSITORY, Listener, forwarding, listening, running, write_config
 from tests.edge.fixtures import GATEWAY, make_receipt
 from tests.support.broker import Mosquitto
+from tests.support.receipts import cover
 
 pytestmark = pytest.mark.end_to_end
 ROUNDS = int(os.environ.get("KHAEN_ROUNDS", "3"))
@@ -67,7 +67,7 @@ def answer_until(listener: Listener, last: int) -> None:
     while len(numbers := by_number(listener.messages)) < last:
         assert time.monotonic() < deadline, f"{len(numbers)} of {last} came"
         epoch = Epoch(next(iter(numbers))[0])
-        entry = receipts.cover(epoch, 0, sorted(seq for _, seq in numbers), conflict=False)
+        entry = cover(epoch, 0, sorted(seq for _, seq in numbers), conflict=False)
         body = make_receipt(entry).model_dump_json().encode()
         listener.client.publish(topics.receipt(GATEWAY), body, retain=True)
         listener.wait_for(partial(is_longer, len(listener.messages)))
@@ -131,7 +131,7 @@ def test_receipts_empty_the_outbox_and_the_status_says_so(
         heard = frames(listener.messages)
         assert [h.kind for h in heard if not h.payload] == [Kind.HEARTBEAT]
         epoch = Epoch(next(iter(by_number(listener.messages)))[0])
-        entry = receipts.cover(epoch, 0, [1, 2, 3], conflict=False)
+        entry = cover(epoch, 0, [1, 2, 3], conflict=False)
         listener.client.publish(
             topics.receipt(GATEWAY), make_receipt(entry).model_dump_json().encode(), retain=True
         )

@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from edge.outbox import Outbox
 from edge.record import Record
-from khaen import receipt as receipts
 from khaen.clock import ManualClock
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Number
 from tests.edge.fixtures import START, FakeHost, make_arrival, make_outbox, make_receipt
+from tests.support.receipts import cover
 
 
 def read_all(outbox: Outbox) -> list[Record]:
@@ -66,7 +66,7 @@ class Ledger:
         epochs = dict.fromkeys(number.epoch for number in settled)
         return make_receipt(
             *(
-                receipts.cover(
+                cover(
                     epoch,
                     0,
                     (number.seq for number in settled if number.epoch == epoch),

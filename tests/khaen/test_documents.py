@@ -11,6 +11,7 @@ from khaen import priority, receipt, status
 from khaen.clock import Rung
 from khaen.errors import WireError
 from khaen.ids import DevAddr, Epoch
+from tests.support.receipts import cover
 
 EPOCH = Epoch("00000000000000e1")
 NEWER = (
@@ -24,9 +25,7 @@ def test_a_receipt_settles_exactly_what_came_and_speaks_of_at_most_64_gaps(came:
     watermark = 0
     while watermark + 1 in came:
         watermark += 1
-    told = receipt.cover(
-        EPOCH, watermark, sorted(seq for seq in came if seq > watermark), conflict=False
-    )
+    told = cover(EPOCH, watermark, sorted(seq for seq in came if seq > watermark), conflict=False)
     assert len(told.missing) <= receipt.MAX_GAPS
     for seq in range(1, told.upto + 1):
         assert told.settles(seq) is (seq in came)
@@ -37,7 +36,7 @@ def test_a_receipt_settles_exactly_what_came_and_speaks_of_at_most_64_gaps(came:
 
 
 def test_upto_ends_with_the_64th_gap() -> None:
-    told = receipt.cover(EPOCH, 0, range(2, 400, 2), conflict=False)
+    told = cover(EPOCH, 0, range(2, 400, 2), conflict=False)
     assert (len(told.missing), told.upto, told.watermark) == (64, 128, 0)
 
 
@@ -45,7 +44,7 @@ def test_a_receipt_survives_the_wire() -> None:
     at = datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)
     sent = receipt.Receipt(
         site="khon-kaen", ledger="l", since=at, at=at,
-        epochs=(receipt.cover(EPOCH, 3, [5, 6, 9], conflict=True),),
+        epochs=(cover(EPOCH, 3, [5, 6, 9], conflict=True),),
     )  # fmt: skip
     assert receipt.parse(sent.model_dump_json().encode()) == sent
     assert sent.epochs[0].missing == ((4, 4), (7, 8))

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khaen.ids import Epoch, GatewayEui
-from khaen.receipt import cover
 from store import spans
 from store.account import Account
+from tests.support.receipts import cover
 
 ranges = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), max_size=20)
 
