@@ -9,6 +9,7 @@ made into a person and an assignment once; from then on the console owns both.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,7 +28,6 @@ from store.journal import Kind
 _SITE, _DOCUMENT, _GENERATION, _APPLYING = "site", "site_file", "registry", "registry_applying"
 _STEP_SECONDS = 0.02
 """What a transaction aims at; writers may hold the lock for 50 ms."""
-_FIRST_BATCH, _LARGEST_BATCH = 16, 512
 
 
 def generation(connection: Connection) -> int:
@@ -82,17 +82,15 @@ def apply(
 
 
 def _run(database: Database, steps: list[Step]) -> None:
-    """Write the steps in batches that keep to their time, however slow the machine is."""
-    size, done = _FIRST_BATCH, 0
-    while done < len(steps):
-        batch = steps[done : done + size]
+    """Write the steps, as many to a transaction as its time allows, however slow the machine is."""
+    waiting = deque(steps)
+    while waiting:
         with database.write() as tx:
-            began = time.monotonic()
-            for step in batch:
-                step.write(tx)
-            took = time.monotonic() - began
-        done += len(batch)
-        size = max(1, min(_LARGEST_BATCH, 2 * size, int(size * _STEP_SECONDS / max(took, 1e-6))))
+            until = time.monotonic() + _STEP_SECONDS
+            while waiting:
+                waiting.popleft().write(tx)
+                if time.monotonic() >= until:
+                    break
 
 
 def _steps(

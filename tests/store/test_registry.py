@@ -1,10 +1,10 @@
 """The registry: what the site file puts there, since when, and what it leaves alone."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from khaen.errors import SettingsError, UnknownDevice
 from khaen.ids import DevEui, GatewayEui, OrganisationId, parse_dev_eui, parse_gateway_eui
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Site
-from store import journal, sessions
+from store import inventory, journal, sessions
 from store.database import Database, Transaction
 from store.migrate import upgrade
 from store.registry import Registry, apply, diff, flip, generation
@@ -350,19 +350,29 @@ def test_thousands_of_devices_hold_nobody_back(
         {"dev_eui": f"{n:016x}", "family": "band", "organisation": "city", "resident": f"R-{n}"}
         for n in range(2_000)
     ]
-    write, held = Database.write, []
+    step_s, now, held = 0.003, 0.0, []
+    write = Database.write
+
+    def slow() -> (
+        float
+    ):  # the registry looks once after each step: a machine on which one takes 3 ms
+        nonlocal now
+        now += step_s
+        return now
 
     @contextmanager
     def timed(self: Database) -> Iterator[Transaction]:
         with write(self) as tx:
-            began = time.thread_time()  # of this thread: other work on the machine does not count
+            began = now
             yield tx
-        held.append(time.thread_time() - began)
+        held.append(now - began)
 
     monkeypatch.setattr(Database, "write", timed)
+    monkeypatch.setattr(inventory, "time", SimpleNamespace(monotonic=slow))
     apply_site(ledger, devices=many)
     assert len(load(ledger).devices) == 2_000
-    assert sorted(held)[int(len(held) * 0.99)] < 0.05
+    assert max(held) < 0.05
+    assert sum(held) > 2_000 * step_s  # every step was timed
 
 
 def test_rows_have_micros(ledger: Database) -> None:
