@@ -109,20 +109,30 @@ class Receipts:
         for gateway in self._gateways.values():
             gateway.due = 0.0
 
+    def turn(self, *, everything: bool = False) -> float:
+        """Publish what is due; how many seconds until more is.
+
+        What the thread does over and over; whoever starts none calls it instead.
+        """
+        with self._changed:
+            now = self._clock.monotonic()
+            if now >= self._every:
+                self._every = now + EVERY_S
+                self._say_all()
+            messages = self._due(now, everything=everything)
+        refused = [eui for eui, payload in messages if not self._publish(_topic(eui), payload)]
+        with self._changed:
+            self._say_again(refused)
+            return self._pause()
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 stopping = self._stopping
-                now = self._clock.monotonic()
-                if now >= self._every:
-                    self._every = now + EVERY_S
-                    self._say_all()
-                messages = self._due(now, everything=stopping)
-            refused = [eui for eui, payload in messages if not self._publish(_topic(eui), payload)]
+            self.turn(everything=stopping)
             if stopping:
                 return
             with self._changed:
-                self._say_again(refused)
                 if not self._stopping:
                     self._changed.wait(self._pause())
 

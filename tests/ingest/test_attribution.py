@@ -28,8 +28,7 @@ def wear(ingest: InProcess, since: datetime, until: datetime | None, person: str
             )
         )
         inventory.flip(tx)
-    ingest.knowledge = Loader(ingest.database, KEY, ingest.clock).load()
-    ingest.reader.knowledge = ingest.knowledge
+    ingest.reader.knowledge = Loader(ingest.database, KEY, ingest.clock).load()
 
 
 def test_a_call_is_that_of_the_wearer_when_it_was_heard(ingest: InProcess) -> None:
