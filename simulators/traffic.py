@@ -6,10 +6,8 @@ Seconds count from `start`. Devices that the site has and the simulator does not
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
@@ -19,11 +17,13 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Device as SiteDevice
 from khaen.site.model import Site
+from simulators.agenda import Agenda
 from simulators.city import SENSORS, Button, Reporter
 from simulators.device import CALL_SECONDS, Device, Message, Transmission, repeat_ages
 from simulators.payloads.milesight import Press
 from simulators.payloads.wristband import Stage
 from simulators.people import Elder
+from simulators.radio import Hearing
 from simulators.site import WRISTBAND, eirp_of, make_radio
 
 FIRST_WITHIN_S: Final = 8.0
@@ -55,11 +55,8 @@ class Node:
     fall: int = 0
 
 
-@dataclass(order=True, slots=True)
-class _Due:
-    at: float
-    order: int
-    perform: Callable[[float], Transmission | None] = field(compare=False)
+Heard = Callable[[Transmission, tuple[Hearing, ...]], None]
+"""Told of each frame when it is over, with what each gateway that demodulated it heard."""
 
 
 class Traffic:
@@ -73,15 +70,18 @@ class Traffic:
         seed: int,
         start: datetime,
         pace: Pace | None = None,
+        agenda: Agenda | None = None,
     ) -> None:
         self.start = start
+        self.agenda = Agenda() if agenda is None else agenda
         self.radio = make_radio(site.gateways, seed)
         self.silent: set[str] = set()
         self.residents: dict[str, DevEui] = {}
         self._pace = pace or Pace()
         self._seed = seed
-        self._queue: list[_Due] = []
-        self._order = itertools.count()
+        self._sent: Transmission | None = None
+        self._heard: list[Heard] = []
+        self._silenced = False
         self._nodes: dict[DevEui, Node] = {}
         for entry in site.devices:
             self._add(entry, keys.get(entry.dev_eui))
@@ -91,15 +91,57 @@ class Traffic:
     @property
     def next_at(self) -> float:
         """When something happens next, in seconds from the start; infinity when never."""
-        return self._queue[0].at if self._queue else float("inf")
+        return self.agenda.next_at
 
     def step(self) -> Transmission | None:
         """Do what is due next; the frame that it put on the air, if any."""
-        due = heapq.heappop(self._queue)
-        return due.perform(due.at)
+        self._sent = None
+        self.agenda.step()
+        return self._sent
 
-    def _at(self, at: float, perform: Callable[[float], Transmission | None]) -> None:
-        heapq.heappush(self._queue, _Due(at, next(self._order), perform))
+    def _at(self, at: float, perform: Callable[[float], object]) -> None:
+        self.agenda.at(at, perform)
+
+    # -- the air ------------------------------------------------------------
+
+    def listen(self, heard: Heard) -> None:
+        """Have `heard` told of each frame when it is over."""
+        self._heard.append(heard)
+
+    def silence(self) -> None:
+        """Nothing is transmitted any more; what is on the air still arrives."""
+        self._silenced = True
+
+    def _transmit(self, node: Node, message: Message, now: float) -> Transmission | None:
+        if self._silenced:
+            return None
+        sent = self._sent = node.device.send(message, now)
+        self._at(sent.ends, lambda _now: self._arrive(sent))
+        return sent
+
+    def _arrive(self, sent: Transmission) -> None:
+        hearings = self.radio.hear(sent)
+        for tell in self._heard:
+            tell(sent, hearings)
+
+    # -- devices ------------------------------------------------------------
+
+    def node(self, dev_eui: DevEui) -> Node:
+        """A device that is simulated. Raises KeyError for another."""
+        return self._nodes[dev_eui]
+
+    def elder(self, resident: str) -> Elder:
+        """A resident who wears a band of this site. Raises KeyError for another."""
+        return _elder(self._nodes[self.residents[resident]])
+
+    def hear_downlink(self, dev_eui: DevEui, f_port: int, payload: bytes, at: float) -> None:
+        """Have a device take an application's downlink at `at`, without any radio.
+
+        A model without `hear` ignores it. Raises KeyError for a device that is not simulated.
+        """
+        hear = getattr(self._nodes[dev_eui].model, "hear", None)
+        if hear is not None:
+            self._at(at, lambda now: hear(f_port, payload, self._time(now)))
 
     # -- acts ---------------------------------------------------------------
 
@@ -119,7 +161,7 @@ class Traffic:
                 if node.call != call:
                     return None  # a new press ends the repeats of the earlier one
                 self._after(ages, now, repeat)
-                return node.device.send(elder.call(count, later - now), later)
+                return self._transmit(node, elder.call(count, later - now), later)
 
             next(ages)
             return repeat(now)
@@ -148,7 +190,7 @@ class Traffic:
                 self._after(ages, now, repeat)
                 stage = Stage.STILL if later - now >= cancel_s else Stage.IMPACT
                 message = elder.fall_message(stage, count, later - now)
-                return node.device.send(message, later)
+                return self._transmit(node, message, later)
 
             next(ages)
             return repeat(now)
@@ -162,7 +204,7 @@ class Traffic:
         button = node.model
         if not isinstance(button, Button):
             raise KeyError(dev_eui)
-        self._at(at, lambda now: node.device.send(button.press(how), now))
+        self._at(at, lambda now: self._transmit(node, button.press(how), now))
 
     def _after(
         self,
@@ -174,7 +216,7 @@ class Traffic:
         if age is not None:
             self._at(at + age, repeat)
 
-    # -- devices ------------------------------------------------------------
+    # -- construction -------------------------------------------------------
 
     def _add(self, entry: SiteDevice, keys: SessionKeys | None) -> None:
         if entry.dev_addr is None or keys is None or entry.position is None:
@@ -211,12 +253,13 @@ class Traffic:
         self._nodes[entry.dev_eui] = node
         self._at(rng.uniform(0.0, FIRST_WITHIN_S), lambda now: self._report(node, now))
 
-    def _report(self, node: Node, now: float) -> Transmission:
+    def _report(self, node: Node, now: float) -> None:
         message: Message = node.model.report(self._time(now))
-        sent = node.device.send(message, now)
+        sent = self._transmit(node, message, now)
+        if sent is None:
+            return
         wait = max(node.interval * node.rng.uniform(*_JITTER), node.device.quiet_time(sent))
         self._at(now + wait, lambda at: self._report(node, at))
-        return sent
 
     def _time(self, at: float) -> datetime:
         return self.start + timedelta(seconds=at)

@@ -7,8 +7,6 @@ its own: it learns from the agents' PUSH_ACKs alone what they took, never from K
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -60,8 +58,8 @@ class Twin:
             for eui, gateway in gateways.items()
             if eui in agents and gateway.position is not None
         }
-        self._arrivals: list[tuple[float, int, Transmission]] = []
-        self._order = itertools.count()
+        self._flying = 0
+        traffic.listen(self._hand_over)
         self._began = clock.monotonic()
         self._silent = asyncio.Event()
         self._changed = asyncio.Event()
@@ -80,6 +78,7 @@ class Twin:
 
     def stop_radio(self) -> None:
         """Nothing is transmitted any more; what is on the air still arrives."""
+        self.traffic.silence()
         self._silent.set()
         self._changed.set()
 
@@ -98,22 +97,14 @@ class Twin:
     def quiet(self) -> bool:
         """Whether the radio is off and every frame that was sent is acknowledged."""
         settled = all(forwarder.unanswered == 0 for forwarder in self._forwarders.values())
-        return self._silent.is_set() and not self._arrivals and settled
+        return self._silent.is_set() and not self._flying and settled
 
     async def _transmit(self) -> None:
-        while not (self._silent.is_set() and not self._arrivals):
+        while not (self._silent.is_set() and not self._flying):
             self._changed.clear()
-            now = self.now
-            if not self._silent.is_set():
-                while self.traffic.next_at <= now:
-                    self._take(self.traffic.step())
-            while self._arrivals and self._arrivals[0][0] <= now:
-                self._hand_over(heapq.heappop(self._arrivals)[2])
-            await self._sleep(self._next_at() - self.now)
-
-    def _next_at(self) -> float:
-        arrival = self._arrivals[0][0] if self._arrivals else float("inf")
-        return arrival if self._silent.is_set() else min(arrival, self.traffic.next_at)
+            while self.traffic.next_at <= self.now:
+                self._take(self.traffic.step())
+            await self._sleep(self.traffic.next_at - self.now)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -125,11 +116,11 @@ class Twin:
     def _take(self, sent: Transmission | None) -> None:
         if sent is not None:
             self.transmissions += 1
-            heapq.heappush(self._arrivals, (sent.ends, next(self._order), sent))
+            self._flying += 1
 
-    def _hand_over(self, sent: Transmission) -> None:
+    def _hand_over(self, _sent: Transmission, hearings: tuple[Hearing, ...]) -> None:
         """A frame is over: each gateway that demodulated it tells its agent."""
-        hearings = self.traffic.radio.hear(sent)
+        self._flying -= 1
         self.unheard += not hearings
         for hearing in hearings:
             forwarder = self._forwarders.get(hearing.gateway_eui)
