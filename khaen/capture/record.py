@@ -1,4 +1,4 @@
-"""A capture: what passed by, message by message, as it was and when it was."""
+"""The one unit that is recorded, replayed and faulted."""
 
 from __future__ import annotations
 
