@@ -169,8 +169,10 @@ class Traffic:
         self._at(at, press)
         return node.device.dev_eui
 
-    def fall(self, resident: str, at: float, *, cancel_s: float) -> DevEui:
-        """An elder falls at `at` and stays down: her band says so once `cancel_s` are over.
+    def fall(
+        self, resident: str, at: float, *, cancel_s: float, then: Stage = Stage.STILL
+    ) -> DevEui:
+        """An elder falls at `at`: once `cancel_s` are over, her band says what became of her.
 
         Raises KeyError for a resident without a wristband of this site.
         """
@@ -188,7 +190,7 @@ class Traffic:
                 if node.fall != number:
                     return None
                 self._after(ages, now, repeat)
-                stage = Stage.STILL if later - now >= cancel_s else Stage.IMPACT
+                stage = then if later - now >= cancel_s else Stage.IMPACT
                 message = elder.fall_message(stage, count, later - now)
                 return self._transmit(node, message, later)
 
