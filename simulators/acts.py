@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from khaen.alarm import Outcome
 from khaen.site.model import Slug, Text
-from simulators.duration import Duration
+from simulators.duration import Offset, Seconds
 
 
 class Act(BaseModel):
@@ -66,7 +66,7 @@ class Press(_OfResident):
     act: Literal["press"] = "press"
     again: int = Field(default=0, ge=0, le=20)
     """How many times she presses again, because nobody comes …"""
-    every_s: Duration = Field(default=30.0, ge=1, le=600)
+    every_s: Seconds = Field(default=30.0, ge=1, le=600)
     """… and how long she waits before each."""
     says = ("ผู้สูงอายุ {resident} กดปุ่มขอความช่วยเหลือ", "elder {resident} presses for help")
 
@@ -77,7 +77,7 @@ class Fall(_OfResident):
     act: Literal["fall"] = "fall"
     then: Literal["still", "moves", "cancels"] = "still"
     """She lies still, moves, or says by her band that it was nothing …"""
-    after_s: Duration | None = Field(default=None, ge=1, le=180)
+    after_s: Seconds | None = Field(default=None, ge=1, le=180)
     """… so long after the impact; by itself after the site's `fall.cancel_s`, or 10 s to cancel."""
     says = ("ผู้สูงอายุ {resident} ล้ม ({then})", "elder {resident} falls ({then})")
 
@@ -198,7 +198,7 @@ class RebootGateway(_OfGateway):
     act: Literal["reboot_gateway"] = "reboot_gateway"
     clock: bool = False
     """Whether it has a clock that goes on without power."""
-    off_s: Duration = Field(default=20.0, ge=1, le=86_400)
+    off_s: Seconds = Field(default=20.0, ge=1, le=86_400)
     """How long it is dark."""
     says = ("เกตเวย์ {gateway} ไฟดับและเริ่มใหม่", "gateway {gateway} loses its power and starts again")
 
@@ -208,7 +208,7 @@ class MoveClock(_OfGateway):
 
     real: ClassVar[bool] = False
     act: Literal["move_clock"] = "move_clock"
-    by_s: Duration = Field(ge=-10 * 31_557_600, le=10 * 31_557_600)
+    by_s: Offset = Field(ge=-10 * 31_557_600, le=10 * 31_557_600)
     """Ahead; negative is behind."""
     says = (
         "นาฬิกาของเกตเวย์ {gateway} คลาดไป {by_s:g} วินาที",

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from simulators import short_form
+from simulators import duration, short_form
 from simulators.acts import ACTS, KINDS, CutGateway, Fall, Press
-from simulators.duration import parse_duration, show_duration
 from simulators.short_form import BadCommand
 from simulators.site import make_site
 from simulators.subjects import UnknownSubject, find_subjects
@@ -56,7 +55,7 @@ def test_an_act_is_typed(line: str, act: object) -> None:
         ("", "there is no ''"),
         ("sos", "write sos RESIDENT"),
         ("cut gw-1 politely", "how: Input should be 'refuse' or 'black_hole'"),
-        ("clock gw-1 soon", "is not a duration"),
+        ("clock gw-1 soon", "is no span of time"),
         ("button 0000000000000001", "the site has no device"),
     ],
 )
@@ -76,16 +75,18 @@ def test_a_gateway_is_found_by_its_place_and_by_its_eui() -> None:
     [
         ("90", 90.0, "1m30s"),
         ("1h30m", 5400.0, "1h30m"),
+        ("10min", 600.0, "10m"),
+        ("500ms", 0.5, "0.5 s"),
         ("3d", 259_200.0, "3d"),
         ("-2h", -7200.0, "-2h"),
         ("0.5s", 0.5, "0.5 s"),
     ],
 )
 def test_a_duration_is_read_and_shown(text: str, seconds: float, shown: str) -> None:
-    assert parse_duration(text) == seconds
-    assert show_duration(seconds) == shown
+    assert duration.parse(text) == seconds
+    assert duration.show(seconds) == shown
 
 
 def test_what_is_no_duration_is_told() -> None:
-    with pytest.raises(ValueError, match="such as 90s, 5m"):
-        parse_duration("soon")
+    with pytest.raises(ValueError, match="such as 90s, 10min"):
+        duration.parse("soon")
