@@ -36,6 +36,13 @@ def demo(context: typer.Context) -> None:
     raise typer.Exit(simulated(context.args, prog_name="khaen demo", standalone_mode=False) or 0)
 
 
+@app.command(name="record", add_help_option=False, context_settings=_ON)
+def record(context: typer.Context) -> None:
+    """Record all that passes a site's broker."""
+    recorded = import_module("commands.record").app
+    raise typer.Exit(recorded(context.args, prog_name="khaen record", standalone_mode=False) or 0)
+
+
 app.add_typer(site.app, name="site")
 app.add_typer(audit.app, name="audit")
 app.add_typer(programs.ingest, name="ingest")

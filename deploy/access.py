@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.files import private_folder, read_or_make, write_private
+from khaen import topics
 from khaen.ids import GatewayEui
 from khaen.site.model import Site
 
 INGEST = "ingest"
 NETWORK_SERVER = "network-server"
+RECORDER = "recorder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ def accounts(site: Site) -> tuple[Account, ...]:
             ),
         )
     )
+    found.append(Account(name=RECORDER, publish=(), read=topics.ALL))
     if site.lorawan.network_server:
         found.append(
             Account(

@@ -16,6 +16,20 @@ BACKLOG = "khaen/gateway/+/backlog"
 STATUS = "khaen/gateway/+/status"
 APPLICATION = "application/+/device/+/event/+"
 
+ALL = (
+    "+/gateway/+/event/+",
+    "+/gateway/+/state/+",
+    "+/gateway/+/command/+",
+    LIVE,
+    BACKLOG,
+    STATUS,
+    "khaen/gateway/+/receipt",
+    PRIORITY,
+    APPLICATION,
+    "application/+/device/+/command/+",
+)
+"""What is recorded: all but the configuration of gateways, which may hold secrets."""
+
 
 def up(region: str, gateway: GatewayEui) -> str:
     """Live LoRaWAN frames, agent to network server and ingest."""

@@ -12,9 +12,17 @@ import psutil
 import pytest
 
 from deploy import broker
-from deploy.access import INGEST, NETWORK_SERVER, Credentials, accounts, gateway_account
+from deploy.access import (
+    INGEST,
+    NETWORK_SERVER,
+    RECORDER,
+    Credentials,
+    accounts,
+    gateway_account,
+)
 from deploy.amqtt_broker import covers
 from deploy.process import Command, Process
+from khaen import topics
 from khaen.errors import NotRunnable
 from khaen.ids import parse_gateway_eui
 from khaen.site.model import Site
@@ -116,6 +124,23 @@ async def test_the_network_server_says_what_devices_said(running: Running) -> No
         assert await hear(ingest, "an event") == ["an event"]
 
 
+async def test_the_recorder_reads_all_but_configurations_and_says_nothing(running: Running) -> None:
+    async with (
+        running.client(RECORDER) as recorder,
+        running.client(INGEST) as ingest,
+        running.client(ROOF_ACCOUNT) as roof,
+    ):
+        for topic in (*topics.ALL, f"khaen/gateway/{ROOF}/config"):
+            await recorder.subscribe(topic, qos=1)
+        await ingest.subscribe("khaen/gateway/+/backlog", qos=1)
+        await recorder.publish(f"khaen/gateway/{ROOF}/backlog", b"a forged frame", qos=1)
+        await roof.publish(f"khaen/gateway/{ROOF}/backlog", b"a frame", qos=1)
+        assert await hear(ingest, "a frame") == ["a frame"]
+        await ingest.publish(f"khaen/gateway/{ROOF}/receipt", b"a receipt", qos=1, retain=True)
+        await ingest.publish("khaen/priority", b"a list", qos=1)
+        assert await hear(recorder, "a list") == ["a frame", "a receipt", "a list"]
+
+
 @pytest.mark.parametrize("name", [INGEST, "stranger", ""])
 async def test_nobody_comes_in_without_the_password(running: Running, name: str) -> None:
     with pytest.raises(aiomqtt.MqttError):
@@ -128,7 +153,7 @@ async def test_a_password_stays_over_restarts_and_off_command_lines(
 ) -> None:
     password = running.credentials.password(INGEST)
     assert Credentials(folder=running.folder / "clients").password(INGEST) == password
-    assert len({running.credentials.password(a.name) for a in accounts(site)}) == 5
+    assert len({running.credentials.password(a.name) for a in accounts(site)}) == 6
     process = psutil.Process(running.process.pid)
     assert password not in " ".join([*process.cmdline(), str(process.environ())])
     assert password.encode() not in b"".join(
