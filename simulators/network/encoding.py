@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import struct
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 _EMITS = "integration."
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 
 
@@ -67,9 +69,15 @@ def _one(field: Any, value: Any) -> Any:
         return base64.b64encode(value).decode()
     if field.cpp_type in _LONG:
         return str(value)
-    if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
-        return _shortest(value)
+    if isinstance(value, float):
+        return _real(value, single=field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT)
     return value
+
+
+def _real(value: float, *, single: bool) -> float | str:
+    if not math.isfinite(value):
+        return _NOT_FINITE[str(value)]
+    return _shortest(value) if single else value
 
 
 def _shortest(value: float) -> float:

@@ -1,9 +1,8 @@
-"""When and where a class A device listens, as a frame for the gateway that hears it best."""
+"""When, where and how much a class A device hears after it has spoken."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from dataclasses import dataclass
 
 from chirpstack_api import gw
 
@@ -12,58 +11,43 @@ from khaen.lorawan.region import (
     MAX_EIRP,
     RX2_DATA_RATE,
     RX2_FREQUENCY,
-    data_rate_of,
+    max_payload,
     rx1_data_rate,
 )
-
-_DRIFT: Final = timedelta(seconds=30)
-_GPS_EPOCH: Final = datetime(1980, 1, 6, tzinfo=UTC)
-_LEAP: Final = timedelta(seconds=18)
+from simulators.network.heard import Heard
 
 
-def frame_for(
-    number: int, heard: gw.UplinkFrame, best: gw.UplinkRxInfo, phy: bytes, delay: int
-) -> gw.DownlinkFrame:
-    """The downlink of RX1, `delay` seconds after the uplink, and of RX2 a second later."""
-    lora = heard.tx_info.modulation.lora
-    uplink = data_rate_of(lora.spreading_factor, lora.bandwidth)
-    first = rx1_data_rate(uplink.index if uplink else RX2_DATA_RATE)
-    frame = gw.DownlinkFrame(downlink_id=number, gateway_id=best.gateway_id)
-    for frequency, index, seconds in (
-        (heard.tx_info.frequency, first, delay),
-        (RX2_FREQUENCY, RX2_DATA_RATE, delay + 1),
-    ):
-        info = gw.DownlinkTxInfo(
-            frequency=frequency,
-            power=MAX_EIRP,
-            board=best.board,
-            antenna=best.antenna,
-            context=best.context,
-        )
-        info.modulation.lora.bandwidth = DATA_RATES[index].bandwidth
-        info.modulation.lora.spreading_factor = DATA_RATES[index].spreading_factor or 0
-        info.modulation.lora.code_rate = gw.CR_4_5
-        info.modulation.lora.polarization_inversion = True
-        info.timing.delay.delay.seconds = seconds
-        frame.items.append(gw.DownlinkFrameItem(phy_payload=phy, tx_info=info))
-    return frame
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One chance to answer; `size` is the bytes of commands and payload that fit into it."""
+
+    info: gw.DownlinkTxInfo
+    size: int
 
 
-def received_at(receptions: list[gw.UplinkRxInfo], now: datetime) -> datetime:
-    """The uplink's time: GPS, else a gateway's clock within 30 s of ours, else ours."""
-    for rx in receptions:
-        if rx.HasField("time_since_gps_epoch"):
-            try:
-                gps: datetime = _GPS_EPOCH + rx.time_since_gps_epoch.ToTimedelta() - _LEAP
-            except (ValueError, OverflowError):
-                continue
-            return gps
-    for rx in receptions:
-        if rx.HasField("gw_time"):
-            try:
-                at: datetime = rx.gw_time.ToDatetime(tzinfo=UTC)
-            except (ValueError, OverflowError):
-                continue
-            if abs(at - now) < _DRIFT:
-                return at
-    return now
+def windows(heard: Heard, delay: int, *, dwell: bool = False) -> tuple[Window, Window]:
+    """RX1, `delay` seconds after the uplink, and RX2 a second later, by the best gateway.
+
+    `dwell` is whether 400 ms of dwell time bind downlinks.
+    """
+    first = rx1_data_rate(heard.dr, dwell=dwell)
+    return (
+        _window(heard.best, heard.frame.tx_info.frequency, first, delay, dwell),
+        _window(heard.best, RX2_FREQUENCY, RX2_DATA_RATE, delay + 1, dwell),
+    )
+
+
+def _window(best: gw.UplinkRxInfo, frequency: int, index: int, delay: int, dwell: bool) -> Window:
+    info = gw.DownlinkTxInfo(
+        frequency=frequency,
+        power=MAX_EIRP,
+        board=best.board,
+        antenna=best.antenna,
+        context=best.context,
+    )
+    info.modulation.lora.bandwidth = DATA_RATES[index].bandwidth
+    info.modulation.lora.spreading_factor = DATA_RATES[index].spreading_factor or 0
+    info.modulation.lora.code_rate = gw.CR_4_5
+    info.modulation.lora.polarization_inversion = True
+    info.timing.delay.delay.seconds = delay
+    return Window(info=info, size=max_payload(index, dwell=dwell))
