@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from edge.status import find_version
 from khaen import topics
 from khaen.capture import CaptureFull, Header, Limits, PartWriter, Record, Road
 from khaen.clock import Clock
@@ -40,7 +40,7 @@ class Recorder:
     ) -> None:
         """Raises CaptureError where the capture cannot be begun."""
         about = Header(
-            tool=f"khaen {version('khaen')}",
+            tool=f"khaen {find_version()}",
             began=clock.now(),
             recorded=subscriptions,
             site=site,
