@@ -1,8 +1,4 @@
-"""A LoRaWAN 1.0.x device with an ABP session: real frames, one counter, the law's air time.
-
-It joins nothing and hears nothing: without a network server nobody answers, so a confirmed call
-stays without acknowledgement and is repeated until its time is over, as a real band would.
-"""
+"""The words between a device and the air: what it says, a frame on the air, a call's repeats."""
 
 from __future__ import annotations
 
@@ -41,13 +37,15 @@ class Message:
 class Transmission:
     """One frame on the air: begun at `at` seconds of the simulation, `airtime` seconds long.
 
-    `frequency` in Hz, `eirp` in dBm.
+    `number` counts the device's transmissions, repeats included. A join request has the counter 0
+    and no port, a frame of MAC commands alone no port or 0. `frequency` in Hz, `eirp` in dBm.
     """
 
     at: float
     dev_eui: DevEui
+    number: int
     f_cnt: int
-    f_port: int
+    f_port: int | None
     phy: bytes
     data_rate: DataRate
     frequency: int
@@ -105,6 +103,7 @@ class Device:
         sent = Transmission(
             at=max(at, self._free_at),
             dev_eui=self.dev_eui,
+            number=f_cnt,
             f_cnt=f_cnt,
             f_port=message.f_port,
             phy=phy,

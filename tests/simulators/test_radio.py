@@ -1,60 +1,66 @@
-from random import Random
+"""Who hears whom: by distance, by data rate, and beside other frames."""
 
 import pytest
 
-from khaen.ids import DevAddr, DevEui, GatewayEui
-from khaen.lorawan.crypto import SessionCipher
+from khaen.ids import DevEui, GatewayEui
+from khaen.lorawan.airtime import airtime
 from khaen.lorawan.region import DATA_RATES
 from khaen.site.model import Position
-from simulators.device import Device, Message, Transmission
-from simulators.radio import (
-    REQUIRED_SNR,
-    Radio,
-    distance_km,
-    noise_floor,
-    path_loss,
-)
+from simulators.device import Transmission
+from simulators.radio import DEMODULATORS, REQUIRED_SNR, Hearing, Radio
 
 NEAR, FAR = GatewayEui("024b4bfffe000001"), GatewayEui("024b4bfffe000002")
-MAST = Position(latitude=16.4322, longitude=102.8236)
-CHUM_PHAE = Position(latitude=16.5430, longitude=102.0990)
-BAND = DevEui("024b4b0000000001")
+MAST = Position(latitude=16.4322, longitude=102.8236, height=30)
+CHUM_PHAE = Position(latitude=16.5430, longitude=102.0990, height=30)
+BAND, OTHER = DevEui("024b4b0000000001"), DevEui("024b4b0000000002")
+STRONG, WEAK = 16.0, 2.0
 
 
 def make_radio(seed: int = 1) -> Radio:
     return Radio({NEAR: MAST, FAR: CHUM_PHAE}, seed=seed)
 
 
-def transmit(dev_eui: DevEui, data_rate: int, f_cnt: int = 0) -> Transmission:
-    cipher = SessionCipher(dev_addr=DevAddr("014b0001"), nwk_s_key=bytes(16), app_s_key=bytes(16))
-    device = Device(
+def transmit(
+    dev_eui: DevEui,
+    data_rate: int,
+    number: int = 0,
+    *,
+    at: float = 0.0,
+    frequency: int = 923_200_000,
+    eirp: float = STRONG,
+) -> Transmission:
+    phy = bytes(24)
+    return Transmission(
+        at=at,
         dev_eui=dev_eui,
-        cipher=cipher,
+        number=number,
+        f_cnt=number,
+        f_port=10,
+        phy=phy,
         data_rate=DATA_RATES[data_rate],
-        rng=Random(1),
-        f_cnt=f_cnt,
+        frequency=frequency,
+        eirp=eirp,
+        airtime=airtime(len(phy), DATA_RATES[data_rate]),
     )
-    return device.send(Message(f_port=10, payload=bytes(11)), at=0.0)
 
 
 def north_of(position: Position, km: float) -> Position:
     return Position(latitude=position.latitude + km / 111.195, longitude=position.longitude)
 
 
-def test_path_loss_is_that_of_the_published_measurement() -> None:
-    # Petäjäjärvi et al. 2015: 128.95 dB at 1 km, 23.2 dB more at ten times the distance.
-    assert path_loss(1.0) == pytest.approx(128.95)
-    assert path_loss(10.0) == pytest.approx(152.15)
-    assert path_loss(0.0) == path_loss(0.02)
+def fly(radio: Radio, *sent: Transmission) -> list[tuple[Hearing, ...]]:
+    """Let frames begin and end in the order of their times."""
+    flights = [radio.begin(one) for one in sent]
+    return [radio.end(flight) for flight in flights]
 
 
-def test_noise_floor_of_125_khz() -> None:
-    assert noise_floor(125_000) == pytest.approx(-117.03, abs=0.01)
-
-
-def test_distance_of_khon_kaen_and_chum_phae() -> None:
-    assert distance_km(MAST, CHUM_PHAE) == pytest.approx(78, abs=1)
-    assert distance_km(MAST, north_of(MAST, 5.0)) == pytest.approx(5.0, abs=0.01)
+def beside_the_mast(devices: int) -> tuple[Radio, list[DevEui]]:
+    """A radio with devices on one spot 300 m from the mast, in the same shadow."""
+    radio = make_radio()
+    named = [DevEui(f"{number:016x}") for number in range(devices)]
+    for dev_eui in named:
+        radio.place(dev_eui, north_of(MAST, 0.3))
+    return radio, named
 
 
 def test_a_near_gateway_hears_and_one_80_km_away_does_not() -> None:
@@ -62,45 +68,131 @@ def test_a_near_gateway_hears_and_one_80_km_away_does_not() -> None:
     radio.place(BAND, north_of(MAST, 0.3))
     (hearing,) = radio.hear(transmit(BAND, 5))
     assert hearing.gateway_eui == NEAR
-    assert -120 < hearing.rssi < -60
+    assert -120 < hearing.rssi < -50
     assert hearing.snr >= REQUIRED_SNR[7]
 
 
 def test_data_rate_falls_with_distance() -> None:
     chosen: dict[float, list[int]] = {}
-    for km in (0.2, 1.0, 2.5):
+    for km in (0.2, 3.0, 8.0):
         for number in range(40):
             band = DevEui(f"{number:016x}")
-            radio = make_radio()
+            radio = make_radio(number)
             radio.place(band, north_of(MAST, km))
-            chosen.setdefault(km, []).append(radio.choose_data_rate(band, 16.0).index)
+            chosen.setdefault(km, []).append(radio.choose_data_rate(band, STRONG).index)
     means = [sum(rates) / len(rates) for rates in chosen.values()]
     assert means == sorted(means, reverse=True)
     assert means[0] == 5
-    assert min(chosen[2.5]) == 2
+    assert min(chosen[8.0]) == 2
+
+
+def test_a_higher_gateway_hears_further() -> None:
+    heard = []
+    for height in (5.0, 60.0):
+        mast = MAST.model_copy(update={"height": height})
+        radio = Radio({NEAR: mast}, seed=1)
+        radio.place(BAND, north_of(MAST, 4.0))
+        heard.append(radio.snr(BAND, NEAR, STRONG))
+    assert heard[1] - heard[0] > 10
 
 
 def test_nobody_is_heard_below_what_a_chip_demodulates() -> None:
-    radio = make_radio()
     heard = 0
     for number in range(300):
-        band = DevEui(f"{number:016x}")
-        radio.place(band, north_of(MAST, 4.0))
-        for hearing in radio.hear(transmit(band, 5)):
+        radio = make_radio(number)
+        radio.place(BAND, north_of(MAST, 4.0))
+        for hearing in radio.hear(transmit(BAND, 5)):
             heard += 1
             assert hearing.snr >= REQUIRED_SNR[7]
     assert 0 < heard < 300
 
 
-def test_same_seed_gives_the_same_hearings() -> None:
-    def hearings(seed: int) -> list[tuple[str, int, float]]:
+def test_same_seed_gives_the_same_hearings_whoever_else_is_there() -> None:
+    def hearings(seed: int, *, crowd: int) -> list[tuple[str, int, float]]:
         radio = make_radio(seed)
+        for number in range(crowd):
+            radio.place(DevEui(f"{number:016x}"), north_of(MAST, 0.5))
         radio.place(BAND, north_of(MAST, 1.0))
         return [
             (heard.gateway_eui, heard.rssi, heard.snr)
-            for f_cnt in range(50)
-            for heard in radio.hear(transmit(BAND, 2, f_cnt))
+            for number in range(50)
+            for heard in radio.hear(transmit(BAND, 2, number))
         ]
 
-    assert hearings(1) == hearings(1)
-    assert hearings(1) != hearings(2)
+    assert hearings(1, crowd=0) == hearings(1, crowd=5)
+    assert hearings(1, crowd=0) != hearings(2, crowd=0)
+
+
+# -- frames that meet ---------------------------------------------------------
+
+
+def test_two_equal_frames_at_once_spoil_each_other() -> None:
+    radio, (one, two) = beside_the_mast(2)
+    assert fly(radio, transmit(one, 5), transmit(two, 5)) == [(), ()]
+    assert radio.losses.collided == 2
+
+
+def test_the_much_stronger_of_two_is_heard() -> None:
+    radio, (one, two) = beside_the_mast(2)
+    strong, weak = fly(radio, transmit(one, 5, eirp=STRONG), transmit(two, 5, eirp=WEAK))
+    assert [hearing.gateway_eui for hearing in strong] == [NEAR]
+    assert weak == ()
+
+
+def test_other_spreading_factors_and_other_channels_do_not_disturb() -> None:
+    radio, (one, two, three) = beside_the_mast(3)
+    heard = fly(
+        radio,
+        transmit(one, 5),
+        transmit(two, 2),
+        transmit(three, 5, frequency=923_400_000),
+    )
+    assert [len(hearings) for hearings in heard] == [1, 1, 1]
+
+
+def test_one_after_the_other_does_not_collide() -> None:
+    radio, (one, two) = beside_the_mast(2)
+    first = transmit(one, 5)
+    assert radio.hear(first)
+    assert radio.hear(transmit(two, 5, at=first.ends))
+    assert radio.losses.collided == 0
+
+
+def test_a_ninth_frame_at_once_finds_no_demodulator() -> None:
+    radio, devices = beside_the_mast(DEMODULATORS + 1)
+    sent = [
+        transmit(dev_eui, 2 + number % 3, frequency=923_200_000 + 200_000 * (number % 8))
+        for number, dev_eui in enumerate(devices)
+    ]
+    heard = fly(radio, *sent)
+    assert [len(hearings) for hearings in heard] == [1] * DEMODULATORS + [0]
+    assert radio.losses.no_demodulator == 1
+
+
+def test_a_gateway_that_transmits_hears_nothing_meanwhile() -> None:
+    radio, (one,) = beside_the_mast(1)
+    sent = transmit(one, 2, at=10.0)
+    flight = radio.begin(sent)
+    radio.transmit(NEAR, 10.1, 10.2)
+    assert radio.end(flight) == ()
+    assert radio.losses.transmitting == 1
+    assert radio.hear(transmit(one, 2, 1, at=sent.ends))
+
+
+# -- downlinks ----------------------------------------------------------------
+
+
+def test_a_device_hears_a_near_gateway_and_no_far_one() -> None:
+    radio, (one,) = beside_the_mast(1)
+    snr = radio.reach(NEAR, one, 16.0, DATA_RATES[2], 0)
+    assert snr is not None
+    assert snr > REQUIRED_SNR[10]
+    assert radio.reach(FAR, one, 16.0, DATA_RATES[2], 0) is None
+    assert radio.reach(NEAR, one, -120.0, DATA_RATES[2], 0) is None
+    assert radio.reach(NEAR, one, 16.0, DATA_RATES[7], 0) is None
+
+
+def test_fsk_is_not_simulated() -> None:
+    radio, (one,) = beside_the_mast(1)
+    with pytest.raises(ValueError, match="FSK"):
+        radio.hear(transmit(one, 7))

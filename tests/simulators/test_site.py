@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from commands.main import app
 from decoders import catalogue
 from khaen.site.loader import load
-from simulators.radio import distance_km
+from simulators.propagation import distance_km
 from simulators.site import (
     CALLER,
     FALLER,

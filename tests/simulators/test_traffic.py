@@ -130,7 +130,7 @@ def test_a_new_press_ends_the_repeats_of_the_earlier_one() -> None:
     traffic = make_traffic(made)
     traffic.press(CALLER, 6.0)
     early = calls(made, traffic, 40.0, SOS_PORT)
-    traffic.press(CALLER, 41.0)
+    traffic.press(CALLER, 40.0)
     later = calls(made, traffic, 300.0, SOS_PORT)
     (first,) = {one.decoded.events[0].press for one in early}
     (second,) = {one.decoded.events[0].press for one in later}
