@@ -13,7 +13,7 @@ from edge.settings import EdgeSettings
 from khaen import log, priority, receipt, topics
 from khaen.clock import Clock, format_time
 from khaen.errors import WireError
-from khaen.mqtt import Client, Handlers, Message, Session, Will
+from khaen.mqtt import Client, Connect, Handlers, Message, Session, Will
 from khaen.priority import PriorityList
 from khaen.receipt import Receipt
 
@@ -39,7 +39,13 @@ class Listeners:
 class Broker:
     """Connects for ever; clean start, last will, and the retained `state/conn`."""
 
-    def __init__(self, settings: EdgeSettings, listeners: Listeners, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        listeners: Listeners,
+        clock: Clock,
+        connect: Connect = Client,
+    ) -> None:
         self._gateway = settings.gateway_eui
         self._listeners, self._clock = listeners, clock
         self._conn_topic = topics.conn(settings.region, self._gateway)
@@ -47,7 +53,7 @@ class Broker:
         self._loop = asyncio.get_running_loop()
         self.state = "not connected"
         """`connected since …` or why not."""
-        self.client = Client(
+        self.client = connect(
             settings.mqtt,
             Session(
                 client_id=f"khaen-edge-{self._gateway}",

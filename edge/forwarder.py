@@ -31,6 +31,8 @@ from khaen.uplink import Number
 _log = log.logger()
 _TICK_S = 0.5
 _SHORT_TICK_S = 0.02
+_CALM_S = 5.0
+"""Where nothing is on its way and nothing waits: what comes next wakes it."""
 _MAX_FRESH = 1024
 
 
@@ -211,9 +213,11 @@ class Forwarder:
 
     def _pause(self) -> float:
         if self._sender.connected_at is None:
-            return _TICK_S
+            return _CALM_S  # a connection wakes it
         if self._late.hungry:
             return _SHORT_TICK_S
+        if self._late.exhausted and not len(self._sender.flights):
+            return _CALM_S
         due = self._sender.flights.next_due()
         if due is None:
             return _TICK_S

@@ -70,10 +70,14 @@ class Late:
         """Whether records are at hand that only wait for room."""
         return any(line.page for line in self._lines.values())
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the outbox was read to its end, and all of it is on its way."""
+        return all(line.exhausted and not line.page for line in self._lines.values())
+
     def ran_dry(self) -> bool:
         """True once after all that was late has been receipted."""
-        dry = self._busy and not self._sender.flights.late
-        dry = dry and all(line.exhausted and not line.page for line in self._lines.values())
+        dry = self._busy and not self._sender.flights.late and self.exhausted
         self._busy = self._busy and not dry
         return dry
 

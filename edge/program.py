@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +33,7 @@ from edge.writer import Writer
 from khaen import log, priority, ready, topics
 from khaen.clock import Clock, SystemClock
 from khaen.errors import NotRunnable, StoreUnavailable, WireError
+from khaen.mqtt import Client, Connect
 from khaen.priority import PriorityList
 from khaen.receipt import Receipt
 from khaen.uplink import Origin
@@ -40,7 +46,15 @@ _KEEP_EVERY_S = 60.0
 class Program:
     """Everything of one agent, put together; made and run inside an event loop."""
 
-    def __init__(self, settings: EdgeSettings, clock: Clock, host: Host) -> None:
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        clock: Clock,
+        host: Host,
+        *,
+        connect: Connect = Client,
+        writer: Callable[..., Writer] = Writer,
+    ) -> None:
         self._settings = settings
         self.counts = Counts()
         self._dating = Dating(clock, host, trust=settings.trust_clock)
@@ -53,8 +67,8 @@ class Program:
             dating=self._dating,
             hold_s=settings.outbox.hold_h * 3600,
         )
-        self._writer = Writer(self._outbox, limit=settings.outbox.queue)
-        self._broker = Broker(settings, self._listen(), clock)
+        self._writer = writer(self._outbox, limit=settings.outbox.queue)
+        self._broker = Broker(settings, self._listen(), clock, connect)
         self._forwarder = Forwarder(
             settings, self._writer, self._broker, self._dating, clock, self.counts
         )
@@ -71,7 +85,7 @@ class Program:
             host,
             self.counts,
         )
-        self._source = SemtechUdp(
+        self.source = SemtechUdp(
             settings.gateway_eui, self._intake, self._publish_stats, clock, self.counts
         )
         self._metrics = Metrics(self.counts.registry, lambda: not self._outbox.volatile)
@@ -124,16 +138,18 @@ class Program:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises NotRunnable when it cannot start."""
+        await self.live(stop, self._open())
+
+    async def live(self, stop: asyncio.Event, sources: AbstractAsyncContextManager[None]) -> None:
+        """Run until `stop` is set, hearing what comes within `sources`, which are left first."""
         try:
             await self._recall()
-            metrics_port = await self._metrics.start(self._settings.metrics_port)
             self._broker.client.start()
             try:
-                await self._work(stop, metrics_port)
+                await self._work(stop, sources)
             finally:
                 await self._broker.stop()
         finally:
-            await self._metrics.stop()
             await self._writer.close()
             _log.info("agent_stopped", gateway=self._settings.gateway_eui)
 
@@ -146,24 +162,42 @@ class Program:
             except WireError as error:
                 _log.warning("priority_list_unreadable", reason=error.reason)
 
-    async def _work(self, stop: asyncio.Event, metrics_port: int) -> None:
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        """The sockets of this agent: where it is asked how it is, and where it hears the radio."""
         settings = self._settings
-        transport = await listen(self._source, settings.udp.host, settings.udp.port)
         try:
-            host, port = transport.get_extra_info("sockname")[:2]
-            _log.info(
-                "agent_started",
-                gateway=settings.gateway_eui,
-                udp=f"{host}:{port}",
-                mqtt=f"{settings.mqtt.host}:{settings.mqtt.port}",
-                metrics=metrics_port,
-            )
-            ready.announce(
-                "edge",
-                gateway=settings.gateway_eui,
-                udp=f"{host}:{port}",
-                metrics=f"http://127.0.0.1:{metrics_port}/metrics",
-            )
+            metrics_port = await self._metrics.start(settings.metrics_port)
+            transport = await listen(self.source, settings.udp.host, settings.udp.port)
+            try:
+                host, port = transport.get_extra_info("sockname")[:2]
+                self._announce(f"{host}:{port}", metrics_port)
+                yield
+            finally:
+                transport.close()
+        finally:
+            await self._metrics.stop()
+
+    def _announce(self, udp: str, metrics_port: int) -> None:
+        settings = self._settings
+        _log.info(
+            "agent_started",
+            gateway=settings.gateway_eui,
+            udp=udp,
+            mqtt=f"{settings.mqtt.host}:{settings.mqtt.port}",
+            metrics=metrics_port,
+        )
+        ready.announce(
+            "edge",
+            gateway=settings.gateway_eui,
+            udp=udp,
+            metrics=f"http://127.0.0.1:{metrics_port}/metrics",
+        )
+
+    async def _work(self, stop: asyncio.Event, sources: AbstractAsyncContextManager[None]) -> None:
+        settings = self._settings
+        async with AsyncExitStack() as hearing:
+            await hearing.enter_async_context(sources)
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._forwarder.run(), name="forwarder"),
@@ -175,11 +209,9 @@ class Program:
                     group.create_task(self._keep_house(), name="housekeeping"),
                 ]
                 await stop.wait()
-                transport.close()
+                await hearing.aclose()
                 for task in tasks:
                     task.cancel()
-        finally:
-            transport.close()
 
     async def _tell_drained(self) -> None:
         while True:

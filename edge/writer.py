@@ -40,6 +40,9 @@ class Writer:
         self._deadline = float("inf")
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="outbox")
+        self._start()
+
+    def _start(self) -> None:
         self._thread.start()
 
     def submit(self, work: Callable[[], T], *, patience: float = 0.0) -> asyncio.Future[T]:

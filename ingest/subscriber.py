@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ingest.item import Arrival
 from khaen import log, topics
 from khaen.clock import Clock
-from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
+from khaen.mqtt import Client, Connect, Handlers, Message, MqttSettings, Session
 from khaen.settings import IngestSettings
 from khaen.uplink import Way
 
@@ -55,8 +55,10 @@ class Subscriber:
         settings: IngestSettings,
         clock: Clock,
         connected: Callable[[], None] = lambda: None,
+        connect: Connect = Client,
     ) -> None:
         self._settings, self._clock, self._connected = settings, clock, connected
+        self._connect = connect
         self._changed = threading.Condition()
         self._stopping = False
         self._live_in_a_row = 0
@@ -136,7 +138,7 @@ class Subscriber:
             # The broker sends what waited before it grants the subscription.
             lane.rush()
 
-        return Client(
+        return self._connect(
             mqtt,
             Session(
                 client_id=f"khaen-ingest-{self._settings.name}-{lane.way.value}",

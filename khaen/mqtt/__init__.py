@@ -6,8 +6,8 @@ dead connection is sent again behind the caller's back. Callbacks run in the net
 callback that blocks holds the reader, and so the broker, back.
 """
 
-from khaen.mqtt.client import Client
+from khaen.mqtt.client import Client, Connect
 from khaen.mqtt.session import Handlers, Message, Session, Will
 from khaen.mqtt.settings import MqttSettings, Version
 
-__all__ = ["Client", "Handlers", "Message", "MqttSettings", "Session", "Version", "Will"]
+__all__ = ["Client", "Connect", "Handlers", "Message", "MqttSettings", "Session", "Version", "Will"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,8 @@ _ANSWER_SECONDS_AUTO = 3.0
 # and is promised within 10 s of the return.
 _LONGEST_PAUSE_SECONDS = 3.0
 _WRONG_VERSION = "Unsupported protocol version"
+Connect = Callable[[MqttSettings, Session, Handlers], "Client"]
+"""How a program gets its client: `Client` itself, but in a simulation."""
 _CALLBACKS = (
     "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
 )  # fmt: skip
