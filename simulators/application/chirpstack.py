@@ -11,6 +11,7 @@ from typing import Final
 
 from chirpstack_api import gw, integration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from khaen.clock import to_micros
 from khaen.ids import DevEui
@@ -95,7 +96,7 @@ class ChirpStack:
             tx_info=tx_info(uplink.frequency, uplink.data_rate),
             region_config_id=REGION,
         )
-        event.time.FromDatetime(uplink.at)
+        _date(event.time, uplink.at)
         return event
 
     def join(self, uplink: Uplink) -> integration.JoinEvent:
@@ -148,11 +149,22 @@ class ChirpStack:
             metadata={"khaen_origin": ORIGIN},
             crc_status=gw.CRC_OK,
         )
-        rx.gw_time.FromDatetime(uplink.at)
-        rx.ns_time.FromDatetime(uplink.at + BACKHAUL)
-        rx.time_since_gps_epoch.FromMicroseconds(gps_micros(uplink.at))
+        _date(rx.gw_time, uplink.at)
+        _date(rx.ns_time, uplink.at + BACKHAUL)
+        since = rx.time_since_gps_epoch
+        since.seconds, since.nanos = _split(gps_micros(uplink.at))
         locate(rx, self.gateways.get(hearing.gateway_eui))
         return rx
+
+
+def _date(stamp: Timestamp, at: datetime) -> None:
+    """The same as its `FromDatetime`, in a tenth of the time."""
+    stamp.seconds, stamp.nanos = _split(to_micros(at))
+
+
+def _split(micros: int) -> tuple[int, int]:
+    seconds, rest = divmod(micros, 1_000_000)
+    return seconds, rest * 1000
 
 
 def locate(rx: gw.UplinkRxInfo, gateway: Gateway | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID, uuid5
@@ -12,6 +13,7 @@ _NAMESPACE: Final = UUID("6b6861656e3a4e1d8a2c6e616d65730a")
 _VARIANT: Final = "89ab"
 
 
+@lru_cache(maxsize=4096)
 def identify(site: str, kind: str, name: str) -> str:
     """The UUID of a tenant, an application or a profile of a site."""
     return str(uuid5(_NAMESPACE, f"{site}|{kind}|{name}"))

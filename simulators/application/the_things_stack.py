@@ -30,6 +30,7 @@ JOIN_EUI: Final = "0000000000000000"
 _FROM_GATEWAY: Final = timedelta(milliseconds=50)
 _COLLECTING: Final = timedelta(milliseconds=200)
 """So long copies are collected."""
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
 _OVERHEAD: Final = 9 + MIC_SIZE
 """Bytes of a frame around its payload: MHDR, FHDR without options, FPort, MIC."""
 
@@ -53,27 +54,28 @@ class TheThingsStack:
     def _event(self, uplink: Uplink, kind: str, document: dict[str, Any]) -> Event:
         subject = uplink.subject
         where = f"v3/{subject.organisation}@{TENANT}/devices/{name_device(subject.dev_eui)}/{kind}"
-        return Event(uplink.at, where, json.dumps(document, separators=(",", ":")).encode())
+        return Event(uplink.at, where, _ENCODE(document).encode())
 
     def _up(self, uplink: Uplink) -> dict[str, Any]:
         subject, at = uplink.subject, uplink.at
         chance = draw(self._seed, "up", subject.dev_eui, uplink.f_cnt).hex()
-        network = write_time(at + _FROM_GATEWAY)
+        time, network = write_time(at), write_time(at + _FROM_GATEWAY)
+        timestamp = to_micros(at) & 0xFFFF_FFFF
         message = {
             "session_key_id": _session(self._seed, subject),
             "f_port": uplink.f_port,
             "f_cnt": uplink.f_cnt,
             "frm_payload": b64encode(uplink.payload).decode(),
             "rx_metadata": [
-                _leave_out_zeros(self._heard(uplink, hearing, network))
+                _leave_out_zeros(self._heard(hearing, time, timestamp, network))
                 for hearing in uplink.hearings
             ],
             "settings": _leave_out_zeros(
                 {
                     "data_rate": _data_rate(uplink.data_rate),
                     "frequency": str(uplink.frequency),
-                    "timestamp": to_micros(at) & 0xFFFF_FFFF,
-                    "time": write_time(at),
+                    "timestamp": timestamp,
+                    "time": time,
                 }
             ),
             "received_at": network,
@@ -111,12 +113,12 @@ class TheThingsStack:
             "received_at": write_time(at + _FROM_GATEWAY + _COLLECTING),
         }
 
-    def _heard(self, uplink: Uplink, hearing: Hearing, network: str) -> dict[str, Any]:
+    def _heard(self, hearing: Hearing, time: str, timestamp: int, network: str) -> dict[str, Any]:
         eui = hearing.gateway_eui
         return {
             "gateway_ids": {"gateway_id": f"eui-{eui}", "eui": eui.upper()},
-            "time": write_time(uplink.at),
-            "timestamp": to_micros(uplink.at) & 0xFFFF_FFFF,
+            "time": time,
+            "timestamp": timestamp,
             "rssi": hearing.rssi,
             "channel_rssi": hearing.rssi,
             "snr": hearing.snr,

@@ -65,7 +65,7 @@ class Uplinks:
         Raises KeyError for a device that the site does not have.
         """
         phy, f_cnt = sent.phy, sent.f_cnt
-        if not hearings or f_cnt is None or phy[0] & _MTYPE not in _DATA_UP:
+        if not hearings or phy[0] & _MTYPE not in _DATA_UP:
             return None
         if f_cnt <= self._last.get(sent.dev_eui, -1):
             return None
