@@ -1,7 +1,7 @@
 """PUSH_DATA of Semtech's UDP protocol (PROTOCOL.TXT): a gateway's frames in one JSON object.
 
-`data`, `size`, `time`, `tmms`, `rssi` and `lsnr` are written where a frame changed, and a time only
-where there was one; every other key, `tmst` too, stays as it was.
+`data`, `size`, `time`, `tmms`, `tmst`, `rssi` and `lsnr` are written where a frame changed, and a
+time only where there was one; every other key stays as it was.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ def _frame(entry: dict[str, Any], gateway: GatewayEui) -> Frame | None:
         phy = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-    rssi, snr = entry.get("rssi"), entry.get("lsnr")
+    tmst, rssi, snr = entry.get("tmst"), entry.get("rssi"), entry.get("lsnr")
     return Frame(
         gateway_eui=gateway,
         phy=phy,
         at=time_of(entry.get("time")),
+        tmst=tmst if type(tmst) is int else None,
         rssi=rssi if type(rssi) is int else None,
         snr=float(snr) if isinstance(snr, int | float) and abs(snr) < _ABSURD_DB else None,
         **said_by(phy),
@@ -91,6 +92,8 @@ def _write(entry: dict[str, Any], before: Frame, after: Frame) -> None:
         entry["data"], entry["size"] = base64.b64encode(after.phy).decode(), len(after.phy)
     if before.at is not None and after.at is not None and after.at != before.at:
         _shift(entry, after.at, after.at - before.at)
+    if after.tmst != before.tmst and after.tmst is not None:
+        entry["tmst"] = after.tmst
     if after.rssi != before.rssi and after.rssi is not None:
         entry["rssi"] = after.rssi
     if after.snr != before.snr and after.snr is not None:

@@ -13,12 +13,14 @@ from chirpstack_api import gw
 
 from khaen.capture import Record
 from khaen.clock import format_time
-from khaen.ids import DevEui, GatewayEui
+from khaen.ids import DevEui, GatewayEui, parse_epoch
 from khaen.topics import GatewayTopic
-from khaen.uplink import Kind, Origin
+from khaen.uplink import Kind, Number, Origin
 from simulators.forms.frame import Frame, said_by, time_of
 from simulators.forms.message import Message, shift_gateway, timestamp
 
+TMST_BYTES = 4
+"""A packet forwarder's `tmst` is the context of a hearing, most significant byte first."""
 _ORIGINS = frozenset(Origin)
 _LEAVES = frozenset({"event/up", "live", "backlog"})
 
@@ -65,16 +67,31 @@ def reception(rx: Any, frame: Frame) -> Frame:
     return replace(
         frame,
         at=time_of(rx.metadata.get("khaen_at")) or timestamp(rx, "gw_time"),
+        tmst=int.from_bytes(rx.context, "big") if len(rx.context) == TMST_BYTES else None,
+        number=_number(rx.metadata),
         origin=Origin(origin) if origin in _ORIGINS else None,
         rssi=rx.rssi,
         snr=rx.snr,
     )
 
 
+def _number(metadata: Any) -> Number | None:
+    epoch, seq = metadata.get("khaen_epoch", ""), metadata.get("khaen_seq", "")
+    try:
+        return Number(epoch=parse_epoch(epoch), seq=int(seq, 10))
+    except ValueError:
+        return None
+
+
 def write_reception(rx: Any, before: Frame, after: Frame) -> None:
     """Write into `gw.UplinkRxInfo` what changed of a hearing."""
     if after.gateway_eui != before.gateway_eui and after.gateway_eui is not None:
         rx.gateway_id = after.gateway_eui
+    if after.tmst != before.tmst and after.tmst is not None:
+        rx.context = after.tmst.to_bytes(TMST_BYTES, "big")
+    if after.number != before.number and after.number is not None:
+        rx.metadata["khaen_epoch"] = after.number.epoch
+        rx.metadata["khaen_seq"] = str(after.number.seq)
     if after.origin != before.origin and after.origin is not None:
         rx.metadata["khaen_origin"] = after.origin.value
     if after.rssi != before.rssi and after.rssi is not None:

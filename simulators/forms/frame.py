@@ -11,7 +11,7 @@ from khaen.clock import parse_time
 from khaen.ids import DevAddr, DevEui, GatewayEui
 from khaen.lorawan import frame as lorawan
 from khaen.lorawan.frame import DataFrame, FrameError, JoinRequest
-from khaen.uplink import Origin
+from khaen.uplink import Number, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,8 @@ class Frame:
     With `phy` (the PHYPayload, or a point-to-point frame's bytes) address, counter and port are
     what the bytes say: to change those, change `phy`. `f_cnt` is then the low 16 bits, in a network
     server's event all 32, and `payload` is the event's decrypted FRMPayload. `at` is the gateway's
-    time, `network_at` the network server's. `rssi` in dBm, `snr` in dB.
+    time, `network_at` the network server's, `tmst` the concentrator's 32-bit count of microseconds,
+    `number` the agent's own. `rssi` in dBm, `snr` in dB.
     """
 
     gateway_eui: GatewayEui | None = None
@@ -33,6 +34,8 @@ class Frame:
     payload: bytes | None = None
     at: datetime | None = None
     network_at: datetime | None = None
+    tmst: int | None = None
+    number: Number | None = None
     origin: Origin | None = None
     rssi: int | None = None
     snr: float | None = None
