@@ -21,7 +21,8 @@ from simulators.radio import Hearing
 from simulators.traffic import Traffic
 
 _log = log.logger()
-_LONGEST_WAIT_S: Final = 0.5
+LONGEST_WAIT_S: Final = 0.5
+"""What was put into the traffic without `look_again` is seen after this long."""
 
 Pushed = Callable[[Hearing, float], None]
 """Told of each frame handed to a socket, with the monotonic time of it."""
@@ -46,12 +47,14 @@ class Twin:
         clock: Clock,
         *,
         pushed: Pushed = lambda _hearing, _at: None,
+        longest_wait_s: float = LONGEST_WAIT_S,
     ) -> None:
         self.traffic = traffic
         self.transmissions = 0
         self.unheard = 0
         """Frames that no gateway demodulated: never heard, so never promised."""
         self._clock, self._pushed = clock, pushed
+        self._longest_wait_s = longest_wait_s
         self._agents = dict(agents)
         self._forwarders = {
             eui: PacketForwarder(eui=eui, position=gateway.position, clock=clock)
@@ -108,7 +111,7 @@ class Twin:
 
     async def _sleep(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(min(max(0.0, seconds), _LONGEST_WAIT_S)):
+            async with asyncio.timeout(min(max(0.0, seconds), self._longest_wait_s)):
                 await self._changed.wait()
         except TimeoutError:
             return
