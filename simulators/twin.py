@@ -89,6 +89,11 @@ class Twin:
         """Something was put into the traffic from outside."""
         self._changed.set()
 
+    @property
+    def forwarders(self) -> Mapping[GatewayEui, PacketForwarder]:
+        """The packet forwarders, for whoever puts a frame before one."""
+        return self._forwarders
+
     def tallies(self) -> dict[GatewayEui, Tally]:
         """What each forwarder sent and got acknowledged so far."""
         return {
