@@ -14,7 +14,7 @@ from khaen.quantity import QUANTITIES
 from khaen.reading import Quality
 from store import board
 
-_STATES = frozenset({"worn", "motion", "light_on", "charging", "tilt"})
+_STATES = frozenset({"worn", "motion", "light_on", "charging", "tilt", "ignition", "position_fix"})
 """Quantities that are 0 or 1, read as no or yes."""
 
 

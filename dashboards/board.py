@@ -28,6 +28,7 @@ DOMAINS = {
     "waste": ("ขยะ", "Waste"),
     "energy": ("พลังงาน", "Energy"),
     "light": ("ไฟถนน", "Street lights"),
+    "position": ("ตำแหน่งรถ", "Vehicles"),
     "device": ("อุปกรณ์", "Devices"),
 }
 """Rows in their order; domains of the catalogue that are not here come last, by their id."""

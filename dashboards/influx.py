@@ -19,7 +19,12 @@ ALL = ".*"
 _CHOSEN_ORGANISATION = '"organisation" =~ /^${organisation:regex}$/'
 _CHOSEN_PLACE = '"place" =~ /^${place:regex}$/'
 # An average of these means nothing: counters that only grow, and an angle that wraps.
-LAST = frozenset({"steps", "rain_cumulative", "energy_import", "wind_direction"})
+LAST = frozenset(
+    {
+        "steps", "rain_cumulative", "energy_import", "wind_direction",
+        "heading", "latitude", "longitude",
+    }
+)  # fmt: skip
 
 
 def is_state(quantity: Quantity) -> bool:

@@ -114,6 +114,18 @@ _ALL = (
     _of("voltage", "energy", "V", "V", 1, 0, 1000, "แรงดันไฟฟ้า", "Voltage", "IPSO 3316"),
     _of("current", "energy", "A", "A", 2, -1000, 1000, "กระแสไฟฟ้า", "Current", "IPSO 3317"),
     _of("power_factor", "energy", "1", "", 2, -1, 1, "ตัวประกอบกำลัง", "Power factor", "IPSO 3329"),
+    _of("latitude", "position", "deg", "°", 5, -90, 90, "ละติจูด", "Latitude",
+        "TTN position.latitude"),
+    _of("longitude", "position", "deg", "°", 5, -180, 180, "ลองจิจูด", "Longitude",
+        "TTN position.longitude"),
+    _of("position_fix", "position", "1", "", 0, 0, 1, "พิกัดเป็นปัจจุบัน", "Position is current",
+        "own: whether the satellites were seen"),
+    _of("position_accuracy", "position", "m", "m", 0, 0, 10_000, "ความแม่นของพิกัด",
+        "Position accuracy", "OMA 6/0/3"),
+    _of("speed", "position", "m/s", "m/s", 1, 0, 100, "ความเร็ว", "Speed", "OMA 6/0/6"),
+    _of("heading", "position", "deg", "°", 0, 0, 360, "ทิศที่มุ่งไป", "Heading", "FIWARE Vehicle"),
+    _of("ignition", "position", "1", "", 0, 0, 1, "เครื่องยนต์ติด", "Ignition on",
+        "FIWARE Vehicle"),
     _of("light_on", "light", "1", "", 0, 0, 1, "ไฟติด", "Light on", "FIWARE Streetlight"),
 )
 # fmt: on

@@ -18,7 +18,7 @@ from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Device as SiteDevice
 from khaen.site.model import Site
 from simulators.agenda import Agenda
-from simulators.city import SENSORS, Button, Reporter
+from simulators.city import SENSORS, Button, City, Reporter
 from simulators.device import CALL_SECONDS, Device, Message, Transmission, repeat_ages
 from simulators.payloads.milesight import Press
 from simulators.payloads.wristband import Stage
@@ -73,6 +73,7 @@ class Traffic:
         agenda: Agenda | None = None,
     ) -> None:
         self.start = start
+        self.city = City(f"{seed}|city", start)
         self.agenda = Agenda() if agenda is None else agenda
         self.radio = make_radio(site.gateways, seed)
         self.silent: set[str] = set()
@@ -231,7 +232,8 @@ class Traffic:
             if entry.resident is not None:
                 self.residents[entry.resident] = entry.dev_eui
         elif entry.family in SENSORS:
-            model, interval = SENSORS[entry.family](rng), self._pace.sensor
+            sensor = SENSORS[entry.family](rng, self.city, entry.position)
+            model, interval = sensor, self._pace.sensor
         else:
             self.silent.add(entry.family)
             return
