@@ -90,9 +90,9 @@ class Reader:
         self._file.close()
 
     @property
-    def share(self) -> float:
-        """How far the reading is, from 0 to 1."""
-        return self._file.tell() / self._end if self._end else 1.0
+    def position(self) -> int:
+        """How many bytes of the file were read."""
+        return self._file.tell()
 
     def __iter__(self) -> Iterator[Record]:
         for head, body in self._blocks():

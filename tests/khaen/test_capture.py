@@ -80,7 +80,7 @@ def test_what_was_written_is_read(
     with Reader(path) as reader:
         assert list(reader) == records
         assert reader.header == HEADER
-        assert reader.share == 1.0
+        assert reader.position == path.stat().st_size
     back = sum(after.at < before.at for before, after in pairwise(records))
     assert (reader.findings.records, reader.findings.backwards) == (len(records), back)
     assert reader.findings.damaged == reader.findings.tail == 0

@@ -1,0 +1,1 @@
+"""What people have recorded with: one module per format, each with the constant FORMAT."""
