@@ -70,8 +70,12 @@ def session_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What the network does with devices of one kind; `statuses` is how often a day it asks."""
+    """What the network does with devices of one kind; `statuses` is how often a day it asks.
 
+    Devices made for another `region` than the network's are not heard.
+    """
+
+    region: str = "AS923"
     otaa: bool = True
     flush_on_activate: bool = True
     statuses: int = 0

@@ -36,6 +36,8 @@ class Joins:
         device = self._registry.find(frame.dev_eui)
         if device is None or device.app_key is None or device.disabled or not device.profile.otaa:
             return
+        if device.profile.region != self._network.common_name:
+            return
         if not verify_join_request(device.app_key, frame):
             text = "MIC of join-request is invalid, make sure keys are correct"
             self._events.log(device, integration.UPLINK_MIC, text, deduplication_id=heard.id)

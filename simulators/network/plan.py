@@ -18,12 +18,14 @@ _STEP: Final = 100
 class Network:
     """What ChirpStack's `[network]` and `[regions.network]` say, by default as it ships them.
 
-    `region` is its `region_config_id` and the first word of gateways' topics; `margin` in dB is
-    what ADR leaves unused. The dwell times are what TxParamSetupReq tells devices.
+    `region` is its `region_config_id` and the first word of gateways' topics, `common_name` what
+    device profiles call it; `margin` in dB is what ADR leaves unused. The dwell times are what
+    TxParamSetupReq tells devices.
     """
 
     net_id: str = "000000"
     region: str = "as923"
+    common_name: str = "AS923"
     channels: tuple[Channel, ...] = THAI_CHANNELS
     mac_commands: bool = True
     adr: bool = True

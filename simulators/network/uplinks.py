@@ -39,6 +39,8 @@ class Uplinks:
             session = device.session
             if session is None or device.disabled:
                 continue
+            if device.profile.region != self._network.common_name:
+                continue
             f_cnt = session.rebuild(frame)
             if f_cnt is not None:
                 if f_cnt >= session.f_cnt_up:

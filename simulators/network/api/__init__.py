@@ -1,0 +1,1 @@
+"""ChirpStack's gRPC API upon the stand-in's core. Nothing else here imports grpc."""
