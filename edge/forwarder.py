@@ -32,7 +32,9 @@ _log = log.logger()
 _TICK_S = 0.5
 _SHORT_TICK_S = 0.02
 _CALM_S = 5.0
-"""Where nothing is on its way and nothing waits: what comes next wakes it."""
+"""Where nothing is on its way and nothing waits: what comes next wakes it …"""
+_AWAY_S = 60.0
+"""… as does a connection, where there is none."""
 _MAX_FRESH = 1024
 
 
@@ -213,7 +215,7 @@ class Forwarder:
 
     def _pause(self) -> float:
         if self._sender.connected_at is None:
-            return _CALM_S  # a connection wakes it
+            return _AWAY_S
         if self._late.hungry:
             return _SHORT_TICK_S
         if self._late.exhausted and not len(self._sender.flights):

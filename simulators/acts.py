@@ -7,9 +7,9 @@ its EUI), or a device by its DevEUI. Each act says itself in Thai and in English
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from khaen.alarm import Outcome
 from khaen.site.model import Slug, Text
@@ -25,6 +25,10 @@ class Act(BaseModel):
     says: ClassVar[tuple[str, str]]
     """Thai and English, with the act's fields in braces."""
     act: str
+    at: Seconds = 0.0
+    """When, from the start of a scenario. What is typed happens now."""
+    name: Slug | None = None
+    """By which an expectation refers to it."""
 
     def text(self) -> Text:
         """What happens, for a person."""
@@ -260,22 +264,43 @@ class NetworkServerUp(Act):
 # -- people who answer ------------------------------------------------------
 
 
-class Accept(_OfResident):
+class _Answer(Act):
+    resident: Slug | None = None
+    """Whose case it is: an elder's …"""
+    gateway: str | None = None
+    """… or a gateway's."""
+    rule: Slug | None = None
+    """By itself `sos` of a resident, `gateway_down` of a gateway."""
+
+    @model_validator(mode="after")
+    def _has_one_subject(self) -> Self:
+        if (self.resident is None) == (self.gateway is None):
+            raise ValueError("name either a resident or a gateway")
+        return self
+
+    @property
+    def which(self) -> str:
+        """The rule whose alarm it is."""
+        return self.rule or ("sos" if self.gateway is None else "gateway_down")
+
+    def _words(self) -> Mapping[str, Any]:
+        return {"who": self.resident or self.gateway, "which": self.which}
+
+
+class Accept(_Answer):
     """A carer takes the case; nothing where there is none that waits."""
 
     act: Literal["accept"] = "accept"
-    rule: Slug = "sos"
-    says = ("ผู้ดูแลรับเรื่อง {rule} ของ {resident}", "a carer takes the {rule} of {resident}")
+    says = ("ผู้ดูแลรับเรื่อง {which} ของ {who}", "a carer takes the {which} of {who}")
 
 
-class Close(_OfResident):
+class Close(_Answer):
     """A carer ends the case that she took; nothing where there is none."""
 
     real: ClassVar[bool] = False
     act: Literal["close"] = "close"
-    rule: Slug = "sos"
     outcome: Outcome = Outcome.ASSISTED
-    says = ("ผู้ดูแลปิดเรื่อง {rule} ของ {resident}", "a carer closes the {rule} of {resident}")
+    says = ("ผู้ดูแลปิดเรื่อง {which} ของ {who}", "a carer closes the {which} of {who}")
 
 
 AnyAct = Annotated[
