@@ -38,23 +38,43 @@ Overrides = Mapping[str, Mapping[str, float]]
 """What the registry says otherwise than the rules' defaults: rule, parameter, value."""
 
 
+Rules = tuple[Rule, ...]
+"""A whole set of rules, in the order in which they run."""
+
+
 @cache
-def rules() -> tuple[Rule, ...]:
+def rules() -> Rules:
     """All rules, urgent ones first. Raises SettingsError for a module that is none."""
-    found = plugins.load_all("alarms.rules", "RULE", Rule, lambda rule: rule.id)
+    return _ordered(plugins.load_all("alarms.rules", "RULE", Rule, lambda rule: rule.id))
+
+
+def beside(folder: str) -> Rules:
+    """All rules with those of a folder's files in place of or beside today's.
+
+    Raises SettingsError.
+    """
+    today = {rule.id: rule for rule in rules()}
+    return _ordered(today | plugins.load_beside(folder, "RULE", Rule, lambda rule: rule.id))
+
+
+def _ordered(found: Mapping[str, Rule]) -> Rules:
     return tuple(sorted(found.values(), key=lambda rule: (not rule.urgent, rule.id)))
 
 
 @cache
 def _listened() -> tuple[frozenset[EventKind], frozenset[str]]:
-    events = frozenset().union(*(rule.events for rule in rules()))
-    return events, frozenset().union(*(rule.quantities for rule in rules()))
+    return _of(rules())
 
 
-def wants(decoded: Decoded, state: SubjectState | None = None) -> bool:
+def _of(among: Rules) -> tuple[frozenset[EventKind], frozenset[str]]:
+    """The events and the quantities that any of these rules listens to."""
+    events = frozenset[EventKind]().union(*(rule.events for rule in among))
+    return events, frozenset[str]().union(*(rule.quantities for rule in among))
+
+
+def wants(decoded: Decoded, *, among: Rules | None = None) -> bool:
     """Whether any rule listens to this: false for most telemetry, before any state is read."""
-    del state
-    events, quantities = _listened()
+    events, quantities = _listened() if among is None else _of(among)
     return any(event.kind in events for event in decoded.events) or any(
         reading.quantity in quantities for reading in decoded.readings
     )
@@ -65,8 +85,10 @@ def evaluate(
     state: SubjectState,
     parameters: Overrides,
     now: datetime,
+    *,
+    among: Rules | None = None,
 ) -> Evaluation:
-    """What one first copy of an uplink leads to.
+    """What one first copy of an uplink leads to, by today's rules or `among` others.
 
     It is late when the caller says so (dated by a span only), when it is older than the state's
     last event, or when it comes more than 10 minutes after it was heard. What is late, or of a
@@ -75,7 +97,7 @@ def evaluate(
     """
     observation = replace(observation, late=is_late(observation, state, now))
     run = _Run(state, observation.subject, parameters, now)
-    for rule in rules():
+    for rule in rules() if among is None else among:
         observe = rule.observe
         if observe is not None and _concerns(rule, observation.decoded):
             run.apply(rule, partial(observe, observation))
@@ -100,10 +122,12 @@ def tick(
     parameters: Overrides,
     due_at: datetime,
     now: datetime,
+    *,
+    among: Rules | None = None,
 ) -> Evaluation:
     """What a rule's due timer leads to. A rule that is no longer there leads to nothing."""
     run = _Run(state, subject, parameters, now)
-    for found in rules():
+    for found in rules() if among is None else among:
         wake = found.wake
         if found.id == rule and wake is not None:
             run.apply(found, partial(wake, due_at))

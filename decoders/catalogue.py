@@ -29,6 +29,11 @@ def family(name: str) -> Decoder:
     return found
 
 
+def beside(folder: str) -> dict[str, Decoder]:
+    """The families of a folder's files, in place of or beside today's. Raises SettingsError."""
+    return plugins.load_beside(folder, CONSTANT, Decoder, lambda decoder: decoder.id)
+
+
 def families() -> dict[str, Decoder]:
     """All families by id. Raises SettingsError for a module that is none."""
     return {name: family(name) for name in names()}

@@ -11,6 +11,7 @@ import math
 from dataclasses import replace
 
 from decoders import catalogue
+from decoders.family import Decoder
 from khaen.quantity import QUANTITIES
 from khaen.reading import Decoded, Quality, Reading, Warn
 from khaen.uplink import PORTS_OF_THE_NETWORK, Uplink
@@ -28,7 +29,11 @@ def decode(family: str, uplink: Uplink) -> Decoded:
 
 def decode_payload(family: str, f_port: int, payload: bytes) -> Decoded:
     """The same for bytes that came without an uplink."""
-    decoder = catalogue.family(family)
+    return read(catalogue.family(family), f_port, payload)
+
+
+def read(decoder: Decoder, f_port: int, payload: bytes) -> Decoded:
+    """The same by a decoder that may be another than today's."""
     if not payload or f_port in PORTS_OF_THE_NETWORK:
         return EMPTY
     return judge(decoder.decode(f_port, payload))
