@@ -19,20 +19,29 @@ Act = Callable[[float], object]
 NEVER: Final = math.inf
 
 
+def _do_nothing() -> None:
+    return
+
+
 class Agenda:
     """Acts in the order of their time, and of their entry where the times are the same."""
 
-    __slots__ = ("_due", "_order", "now")
+    __slots__ = ("_due", "_order", "hastened", "now")
 
     def __init__(self) -> None:
         self.now = 0.0
         """The time of the last act."""
+        self.hastened: Callable[[], None] = _do_nothing
+        """Told when something comes before all that was due, for whoever waits for that."""
         self._due: list[tuple[float, int, Act]] = []
         self._order = itertools.count()
 
     def at(self, seconds: float, perform: Act) -> None:
         """Have something happen at a time."""
-        heapq.heappush(self._due, (seconds, next(self._order), perform))
+        entry = (seconds, next(self._order), perform)
+        heapq.heappush(self._due, entry)
+        if self._due[0] is entry:
+            self.hastened()
 
     @property
     def next_at(self) -> float:

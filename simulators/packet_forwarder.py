@@ -2,35 +2,41 @@
 
 Source: PROTOCOL.md of Lora-net/packet_forwarder. PUSH_DATA carries what was heard and the
 statistics of every 30 s, PULL_DATA keeps the way back open each 10 s; an acknowledgement is an
-indicator of quality, nothing is sent twice. The counts here are the simulator's own: they know
-nothing of what Khaen says of itself.
+indicator of quality, nothing is sent twice. PULL_RESP goes into the gateway's queue, and TX_ACK
+says whether it will be transmitted. The counts here are the simulator's own: they know nothing of
+what Khaen says of itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, cast
 
 from khaen.clock import Clock
 from khaen.ids import GatewayEui
-from khaen.lorawan.region import CODING_RATE
-from khaen.site.model import Position
+from simulators.gateway import LEAD_S, Gateway, Packet, TxError
 from simulators.radio import Hearing
+from simulators.semtech import (
+    Txpk,
+    TxpkError,
+    gps_milliseconds,
+    parse_txpk,
+    render_rxpk,
+    render_stat,
+)
 
 _VERSION: Final = 2
-_PUSH_DATA, _PUSH_ACK, _PULL_DATA, _PULL_RESP, _PULL_ACK = range(5)
+_PUSH_DATA, _PUSH_ACK, _PULL_DATA, _PULL_RESP, _PULL_ACK, _TX_ACK = range(6)
 KEEPALIVE_S: Final = 10.0
 STAT_S: Final = 30.0
 _REMEMBERED: Final = 4096
 """PUSH_DATA whose acknowledgement may still come; older ones count as never acknowledged."""
-_GPS_EPOCH_MS: Final = 315_964_800_000
-_LEAP_MS: Final = 18_000
-"""GPS time is ahead of UTC by so many milliseconds since 2017."""
+_AT_ONCE_S: Final = 2 * LEAD_S
+"""What is to go at once goes after so many seconds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,32 +53,37 @@ class Counts:
     pulls: int = 0
     pull_acks: int = 0
     downlinks: int = 0
+    transmitted: int = 0
     errors: int = 0
 
 
 class PacketForwarder(asyncio.DatagramProtocol):
-    """One simulated gateway. `start` is the moment when its 32-bit microsecond counter was 0."""
+    """One simulated gateway's. `now` tells the seconds that the gateway's counter counts."""
 
     def __init__(
         self,
-        *,
-        eui: GatewayEui,
-        position: Position,
+        gateway: Gateway,
         clock: Clock,
+        now: Callable[[], float],
+        *,
         acked: Callable[[Hearing, float], None] = lambda _hearing, _sent: None,
     ) -> None:
-        self.eui = eui
+        self.gateway = gateway
         self.counts = Counts()
         self.road: Callable[[bytes], None] = self.transmit
         """Takes every datagram to the agent; a road with faults may stand before `transmit`."""
-        self._head = bytes.fromhex(eui)
-        self._position, self._clock, self._told = position, clock, acked
-        self._start = clock.monotonic()
+        self._head = bytes.fromhex(gateway.eui)
+        self._clock, self._now, self._told = clock, now, acked
         self._token = 0
         self._waiting: dict[int, tuple[float, tuple[Hearing, ...]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._closed = asyncio.Event()
         self._since_stat = Counts()
+
+    @property
+    def eui(self) -> GatewayEui:
+        """Whose it is."""
+        return self.gateway.eui
 
     async def run(self, host: str, port: int) -> None:
         """Speak to the agent at `host`:`port` until cancelled."""
@@ -101,14 +112,19 @@ class PacketForwarder(asyncio.DatagramProtocol):
         """Frames sent whose acknowledgement has not come."""
         return self.counts.sent - self.counts.acked
 
-    def push(self, hearings: Iterable[Hearing]) -> float:
+    def push(self, hearings: Iterable[Hearing], ended: float | None = None) -> float:
         """Send what was heard in one datagram; the monotonic time of it. Raises OSError unless
         the forwarder runs.
+
+        The frames ended at `ended` seconds of the gateway's counter, or now.
         """
         heard = tuple(hearings)
-        at = self._clock.monotonic()
-        now = self._clock.now()
-        self._push({"rxpk": [self._rxpk(hearing, now, at) for hearing in heard]}, heard, at)
+        at, now = self._clock.monotonic(), self._now()
+        ended = now if ended is None else ended
+        time = self._clock.now() - timedelta(seconds=max(0.0, now - ended))
+        counter = self.gateway.counter(ended)
+        rxpk = [render_rxpk(hearing, counter=counter, at=time) for hearing in heard]
+        self._push({"rxpk": rxpk}, heard, at)
         self.counts.sent += len(heard)
         return at
 
@@ -140,8 +156,41 @@ class PacketForwarder(asyncio.DatagramProtocol):
         elif data[3] == _PULL_ACK:
             self.counts.pull_acks += 1
         elif data[3] == _PULL_RESP:
-            # Nobody listens in a simulated window: counted, and silently not transmitted.
             self.counts.downlinks += 1
+            self._schedule(token, data[4:])
+
+    def _schedule(self, token: int, body: bytes) -> None:
+        """Take a PULL_RESP into the queue and say so; what is no packet gets no answer."""
+        try:
+            txpk = parse_txpk(json.loads(body))
+        except (TxpkError, ValueError, RecursionError):
+            self.counts.errors += 1
+            return
+        error = self._enqueue(txpk)
+        if error is None:
+            self.counts.transmitted += 1
+        if self._transport is not None:
+            answer = {"txpk_ack": {"error": error or "NONE"}}
+            self._send(_TX_ACK, token, json.dumps(answer, separators=(",", ":")).encode())
+
+    def _enqueue(self, txpk: Txpk) -> TxError | None:
+        now = self._now()
+        if txpk.tmst is not None:
+            at = self.gateway.time_of(txpk.tmst, now)
+        elif txpk.tmms is None:
+            at = now + _AT_ONCE_S
+        elif self.gateway.satellites:
+            at = now + (txpk.tmms - gps_milliseconds(self._clock.now())) / 1000
+        else:
+            return TxError.GPS_UNLOCKED
+        packet = Packet(
+            phy=txpk.phy,
+            frequency=txpk.frequency,
+            data_rate=txpk.data_rate,
+            power=txpk.power,
+            at=at,
+        )
+        return self.gateway.schedule(packet, now)
 
     def _acknowledged(self, token: int) -> None:
         waiting = self._waiting.pop(token, None)
@@ -181,47 +230,16 @@ class PacketForwarder(asyncio.DatagramProtocol):
         self._token = (self._token + 1) & 0xFFFF
         return self._token
 
-    # -- documents ----------------------------------------------------------
-
-    def _rxpk(self, hearing: Hearing, now: datetime, at: float) -> dict[str, Any]:
-        sent = hearing.transmission
-        return {
-            "tmst": round((at - self._start) * 1e6) & 0xFFFF_FFFF,
-            "time": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "tmms": gps_milliseconds(now),
-            "chan": (sent.frequency - 923_200_000) // 200_000,
-            "rfch": 0,
-            "freq": sent.frequency / 1e6,
-            "stat": 1,
-            "modu": "LORA",
-            "datr": sent.data_rate.name,
-            "codr": CODING_RATE,
-            "rssi": hearing.rssi,
-            "lsnr": hearing.snr,
-            "size": len(sent.phy),
-            "data": base64.b64encode(sent.phy).decode("ascii"),
-        }
-
     def _send_stat(self) -> None:
-        then, now = self._since_stat, self.counts
-        frames, pushes = now.sent - then.sent, now.pushes - then.pushes
-        answered = now.push_acks - then.push_acks
-        stat = {
-            "time": self._clock.now().strftime("%Y-%m-%d %H:%M:%S GMT"),
-            "lati": self._position.latitude,
-            "long": self._position.longitude,
-            "alti": 0,
-            "rxnb": frames,
-            "rxok": frames,
-            "rxfw": frames,
-            "ackr": round(100.0 * answered / pushes, 1) if pushes else 100.0,
-            "dwnb": 0,
-            "txnb": 0,
-        }
-        self._since_stat = Counts(sent=now.sent, pushes=now.pushes, push_acks=now.push_acks)
+        then, now = self._since_stat, replace(self.counts)
+        pushes = now.pushes - then.pushes
+        stat = render_stat(
+            self._clock.now(),
+            self.gateway.position,
+            received=now.sent - then.sent,
+            acknowledged=(now.push_acks - then.push_acks) / pushes if pushes else 1.0,
+            asked=now.downlinks - then.downlinks,
+            transmitted=now.transmitted - then.transmitted,
+        )
+        self._since_stat = now
         self._push({"stat": stat}, (), self._clock.monotonic())
-
-
-def gps_milliseconds(at: datetime) -> int:
-    """GPS time of a moment, in milliseconds since 1980-01-06."""
-    return int(at.timestamp() * 1000) - _GPS_EPOCH_MS + _LEAP_MS

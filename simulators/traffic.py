@@ -6,30 +6,41 @@ Seconds count from `start`. Devices that the site has and the simulator does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Final
 
-from khaen.ids import DevEui
+from khaen.ids import DevEui, GatewayEui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
+from khaen.lorawan.region import THAI_CHANNELS
 from khaen.site.model import Device as SiteDevice
-from khaen.site.model import Site
+from khaen.site.model import Position, Site
+from simulators import calls
 from simulators.agenda import Agenda
+from simulators.chance import make_key
 from simulators.city import SENSORS, Button, City, Reporter
-from simulators.device import CALL_SECONDS, Device, Message, Transmission, repeat_ages
+from simulators.device import Transmission
+from simulators.gateway import Gateway, Packet
+from simulators.mac import JoinKeys, Mac, Memory, Settings
+from simulators.mac.machine import CONFIRMED_TRIES
+from simulators.node import Node
 from simulators.payloads.milesight import Press
 from simulators.payloads.wristband import Stage
 from simulators.people import Elder
-from simulators.radio import Hearing
+from simulators.radio import Flight, Hearing
 from simulators.site import WRISTBAND, eirp_of, make_radio
 
 FIRST_WITHIN_S: Final = 8.0
-"""Every device is heard for the first time within so many seconds."""
-
-_JITTER: Final = (0.7, 1.3)
+"""Every device with a session is heard for the first time within so many seconds."""
+_LONGEST_DELAY_S: Final = 17.0
+"""After an uplink's end: RX2 at RXTimingSetupReq's longest delay, and some."""
+_BAND_TRIES: Final = 1
+"""docs/wristband-payload.md: a band repeats a call under a new counter, never under an old one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +54,16 @@ class Pace:
     sensor: float = 20.0
 
 
-@dataclass(slots=True, kw_only=True)
-class Node:
-    """One device with what it measures; `call` and `fall` number what it is repeating."""
-
-    device: Device
-    model: Reporter
-    interval: float
-    rng: Random
-    call: int = 0
-    fall: int = 0
-
-
 Heard = Callable[[Transmission, tuple[Hearing, ...]], None]
 """Told of each frame when it is over, with what each gateway that demodulated it heard."""
 
 
 class Traffic:
-    """What is on the air of a site. Not thread-safe; nothing happens but by `step`."""
+    """What is on the air of a site. Not thread-safe; nothing happens but by its agenda.
+
+    `keys` are those of devices with a DevAddr, `join_keys` those of devices that join;
+    `memories` is what an earlier run left in the devices.
+    """
 
     def __init__(
         self,
@@ -71,21 +74,34 @@ class Traffic:
         start: datetime,
         pace: Pace | None = None,
         agenda: Agenda | None = None,
+        join_keys: Mapping[DevEui, JoinKeys] | None = None,
+        memories: Mapping[DevEui, Memory] | None = None,
     ) -> None:
         self.start = start
         self.city = City(f"{seed}|city", start)
         self.agenda = Agenda() if agenda is None else agenda
         self.radio = make_radio(site.gateways, seed)
         self.silent: set[str] = set()
+        self.silenced = False
+        self.flying = 0
+        """Frames on the air."""
         self.residents: dict[str, DevEui] = {}
+        self.gateways = {
+            gateway.eui: Gateway(gateway.eui, gateway.position, self._emit)
+            for gateway in site.gateways
+            if gateway.position is not None
+        }
         self._pace = pace or Pace()
         self._seed = seed
+        self._adaptive = site.lorawan.network_server
+        self._memories = dict(memories or {})
         self._sent: Transmission | None = None
         self._heard: list[Heard] = []
-        self._silenced = False
+        self._ended: deque[tuple[float, Node]] = deque()
+        self._emitted = 0
         self._nodes: dict[DevEui, Node] = {}
         for entry in site.devices:
-            self._add(entry, keys.get(entry.dev_eui))
+            self._add(entry, keys.get(entry.dev_eui), (join_keys or {}).get(entry.dev_eui))
 
     # -- time ---------------------------------------------------------------
 
@@ -100,8 +116,9 @@ class Traffic:
         self.agenda.step()
         return self._sent
 
-    def _at(self, at: float, perform: Callable[[float], object]) -> None:
-        self.agenda.at(at, perform)
+    def time(self, at: float) -> datetime:
+        """The time of day at so many seconds."""
+        return self.start + timedelta(seconds=at)
 
     # -- the air ------------------------------------------------------------
 
@@ -111,19 +128,38 @@ class Traffic:
 
     def silence(self) -> None:
         """Nothing is transmitted any more; what is on the air still arrives."""
-        self._silenced = True
+        self.silenced = True
 
-    def _transmit(self, node: Node, message: Message, now: float) -> Transmission | None:
-        if self._silenced:
-            return None
-        sent = self._sent = node.device.send(message, now)
-        self._at(sent.ends, lambda _now: self._arrive(sent))
-        return sent
+    def transmit(self, node: Node, sent: Transmission) -> None:
+        """Put a device's frame on the air; it arrives when it is over."""
+        self._sent = sent
+        self.flying += 1
+        self.agenda.at(sent.ends, partial(self._arrive, node, self.radio.begin(sent)))
 
-    def _arrive(self, sent: Transmission) -> None:
-        hearings = self.radio.hear(sent)
+    def _arrive(self, node: Node, flight: Flight, now: float) -> None:
+        while self._ended and self._ended[0][0] < now - _LONGEST_DELAY_S:
+            self._ended.popleft()
+        self._ended.append((now, node))
+        hearings = self.radio.end(flight)
+        self.flying -= 1
         for tell in self._heard:
-            tell(sent, hearings)
+            tell(flight.sent, hearings)
+
+    def _emit(self, gateway: GatewayEui, packet: Packet) -> None:
+        """A gateway will transmit: devices with an open window hear it then, if it reaches them."""
+        self.agenda.at(packet.at, partial(self._send_down, gateway, packet))
+
+    def _send_down(self, gateway: GatewayEui, packet: Packet, now: float) -> None:
+        self._emitted += 1
+        ends = now + packet.airtime
+        self.radio.transmit(gateway, now, ends)
+        rate = packet.data_rate
+        for _, node in self._ended:
+            if node.mac.listens(now, packet.frequency, rate.index):
+                snr = self.radio.reach(gateway, node.dev_eui, packet.power, rate, self._emitted)
+                if snr is not None:
+                    node.mac.catch(ends)
+                    self.agenda.at(ends, partial(node.hear, packet.phy, snr))
 
     # -- devices ------------------------------------------------------------
 
@@ -135,14 +171,20 @@ class Traffic:
         """A resident who wears a band of this site. Raises KeyError for another."""
         return _elder(self._nodes[self.residents[resident]])
 
+    def move(self, dev_eui: DevEui, position: Position) -> None:
+        """A device is somewhere else from now on. Raises KeyError for one not simulated."""
+        self.radio.place(self._nodes[dev_eui].dev_eui, position)
+
     def hear_downlink(self, dev_eui: DevEui, f_port: int, payload: bytes, at: float) -> None:
         """Have a device take an application's downlink at `at`, without any radio.
 
         A model without `hear` ignores it. Raises KeyError for a device that is not simulated.
         """
-        hear = getattr(self._nodes[dev_eui].model, "hear", None)
-        if hear is not None:
-            self._at(at, lambda now: hear(f_port, payload, self._time(now)))
+        self.agenda.at(at, partial(self._nodes[dev_eui].tell, f_port, payload))
+
+    def memories(self) -> dict[DevEui, Memory]:
+        """What each device keeps in flash: give it to the next run, and no counter goes back."""
+        return {dev_eui: node.mac.memory for dev_eui, node in self._nodes.items()}
 
     # -- acts ---------------------------------------------------------------
 
@@ -152,23 +194,8 @@ class Traffic:
         Raises KeyError for a resident without a wristband of this site.
         """
         node = self._nodes[self.residents[resident]]
-        elder = _elder(node)
-
-        def press(now: float) -> Transmission | None:
-            node.call += 1
-            call, count, ages = node.call, elder.press(), repeat_ages(node.rng)
-
-            def repeat(later: float) -> Transmission | None:
-                if node.call != call:
-                    return None  # a new press ends the repeats of the earlier one
-                self._after(ages, now, repeat)
-                return self._transmit(node, elder.call(count, later - now), later)
-
-            next(ages)
-            return repeat(now)
-
-        self._at(at, press)
-        return node.device.dev_eui
+        self.agenda.at(at, partial(calls.press, node, _elder(node)))
+        return node.dev_eui
 
     def fall(
         self, resident: str, at: float, *, cancel_s: float, then: Stage = Stage.STILL
@@ -178,28 +205,8 @@ class Traffic:
         Raises KeyError for a resident without a wristband of this site.
         """
         node = self._nodes[self.residents[resident]]
-        elder = _elder(node)
-
-        def fall(now: float) -> Transmission | None:
-            node.fall += 1
-            number, count = node.fall, elder.fall(self._time(now))
-            # A change of the stage goes out at once, besides the repeats.
-            change = min(cancel_s, CALL_SECONDS)
-            ages = iter(sorted({*repeat_ages(node.rng), change}))
-
-            def repeat(later: float) -> Transmission | None:
-                if node.fall != number:
-                    return None
-                self._after(ages, now, repeat)
-                stage = then if later - now >= cancel_s else Stage.IMPACT
-                message = elder.fall_message(stage, count, later - now)
-                return self._transmit(node, message, later)
-
-            next(ages)
-            return repeat(now)
-
-        self._at(at, fall)
-        return node.device.dev_eui
+        self.agenda.at(at, partial(calls.fall, node, _elder(node), cancel_s=cancel_s, then=then))
+        return node.dev_eui
 
     def press_button(self, dev_eui: DevEui, at: float, how: Press = Press.LONG) -> None:
         """Somebody presses a button of the city. Raises KeyError for what is none."""
@@ -207,69 +214,61 @@ class Traffic:
         button = node.model
         if not isinstance(button, Button):
             raise KeyError(dev_eui)
-        self._at(at, lambda now: self._transmit(node, button.press(how), now))
-
-    def _after(
-        self,
-        ages: Iterator[float],
-        at: float,
-        repeat: Callable[[float], Transmission | None],
-    ) -> None:
-        age = next(ages, None)
-        if age is not None:
-            self._at(at + age, repeat)
+        self.agenda.at(at, lambda now: node.send(button.press(how), now))
 
     # -- construction -------------------------------------------------------
 
-    def _add(self, entry: SiteDevice, keys: SessionKeys | None) -> None:
-        if entry.dev_addr is None or keys is None or entry.position is None:
-            self.silent.add(entry.family)
-            return
+    def _add(self, entry: SiteDevice, keys: SessionKeys | None, join_keys: JoinKeys | None) -> None:
         rng = Random(f"{self._seed}|device|{entry.dev_eui}")
-        model: Reporter
-        if entry.family == WRISTBAND:
-            model, interval = Elder(rng, self.start), self._pace.wristband
-            if entry.resident is not None:
-                self.residents[entry.resident] = entry.dev_eui
-        elif entry.family in SENSORS:
-            sensor = SENSORS[entry.family](rng, self.city, entry.position)
-            model, interval = sensor, self._pace.sensor
-        else:
+        model = self._model(entry, rng) if entry.position is not None else None
+        mac = self._mac(entry, keys, join_keys) if model is not None else None
+        if model is None or mac is None:
             self.silent.add(entry.family)
             return
+        band = entry.family == WRISTBAND
+        if band and entry.resident is not None:
+            self.residents[entry.resident] = entry.dev_eui
+        interval = self._pace.wristband if band else self._pace.sensor
+        node = self._nodes[entry.dev_eui] = Node(self, mac, model, interval=interval, rng=rng)
+        node.start(FIRST_WITHIN_S)
+
+    def _model(self, entry: SiteDevice, rng: Random) -> Reporter | None:
+        if entry.family == WRISTBAND:
+            return Elder(rng, self.start)
+        if entry.family in SENSORS and entry.position is not None:
+            return SENSORS[entry.family](rng, self.city, entry.position)
+        return None
+
+    def _mac(
+        self, entry: SiteDevice, keys: SessionKeys | None, join_keys: JoinKeys | None
+    ) -> Mac | None:
+        cipher = None
+        if entry.dev_addr is not None and keys is not None:
+            cipher = SessionCipher(
+                dev_addr=entry.dev_addr, nwk_s_key=keys.nwk_s_key, app_s_key=keys.app_s_key
+            )
+        elif join_keys is None:
+            return None
+        assert entry.position is not None
         eirp = eirp_of(entry)
         self.radio.place(entry.dev_eui, entry.position)
-        cipher = SessionCipher(
-            dev_addr=entry.dev_addr, nwk_s_key=keys.nwk_s_key, app_s_key=keys.app_s_key
+        rate = self.radio.choose_data_rate(entry.dev_eui, eirp).index
+        return Mac(
+            dev_eui=entry.dev_eui,
+            settings=Settings.with_channels(rate, THAI_CHANNELS)
+            if cipher
+            else Settings(data_rate=rate),
+            key=make_key(self._seed, "mac", entry.dev_eui),
+            cipher=cipher,
+            join_keys=None if cipher else join_keys,
+            memory=self._memories.get(entry.dev_eui),
+            eirp=eirp,
+            adaptive=self._adaptive,
+            tries=_BAND_TRIES if entry.family == WRISTBAND else CONFIRMED_TRIES,
         )
-        node = Node(
-            device=Device(
-                dev_eui=entry.dev_eui,
-                cipher=cipher,
-                data_rate=self.radio.choose_data_rate(entry.dev_eui, eirp),
-                rng=rng,
-                eirp=eirp,
-            ),
-            model=model,
-            interval=interval,
-            rng=rng,
-        )
-        self._nodes[entry.dev_eui] = node
-        self._at(rng.uniform(0.0, FIRST_WITHIN_S), lambda now: self._report(node, now))
-
-    def _report(self, node: Node, now: float) -> None:
-        message: Message = node.model.report(self._time(now))
-        sent = self._transmit(node, message, now)
-        if sent is None:
-            return
-        wait = max(node.interval * node.rng.uniform(*_JITTER), node.device.quiet_time(sent))
-        self._at(now + wait, lambda at: self._report(node, at))
-
-    def _time(self, at: float) -> datetime:
-        return self.start + timedelta(seconds=at)
 
 
 def _elder(node: Node) -> Elder:
     if not isinstance(node.model, Elder):
-        raise KeyError(node.device.dev_eui)
+        raise KeyError(node.dev_eui)
     return node.model

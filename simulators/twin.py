@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from khaen import log
 from khaen.clock import Clock
 from khaen.ids import GatewayEui
 from khaen.site.model import Gateway
 from simulators.device import Transmission
+from simulators.drive import LONGEST_WAIT_S, Drive
 from simulators.packet_forwarder import PacketForwarder
 from simulators.radio import Hearing
 from simulators.traffic import Traffic
 
 _log = log.logger()
-LONGEST_WAIT_S: Final = 0.5
-"""What was put into the traffic without `look_again` is seen after this long."""
 
 Pushed = Callable[[Hearing, float], None]
 """Told of each frame handed to a socket, with the monotonic time of it."""
@@ -50,44 +48,43 @@ class Twin:
         longest_wait_s: float = LONGEST_WAIT_S,
     ) -> None:
         self.traffic = traffic
-        self.transmissions = 0
         self.unheard = 0
         """Frames that no gateway demodulated: never heard, so never promised."""
-        self._clock, self._pushed = clock, pushed
-        self._longest_wait_s = longest_wait_s
+        self._pushed = pushed
         self._agents = dict(agents)
         self._forwarders = {
-            eui: PacketForwarder(eui=eui, position=gateway.position, clock=clock)
-            for eui, gateway in gateways.items()
-            if eui in agents and gateway.position is not None
+            eui: PacketForwarder(gateway, clock, lambda: self.now)
+            for eui, gateway in traffic.gateways.items()
+            if eui in agents and eui in gateways
         }
-        self._flying = 0
+        self._ended = 0
         traffic.listen(self._hand_over)
-        self._began = clock.monotonic()
-        self._silent = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._drive = Drive(traffic.agenda, clock, longest_wait_s=longest_wait_s)
 
     async def run(self) -> None:
         """Until cancelled: radio until `stop_radio`, forwarders to the end."""
         async with asyncio.TaskGroup() as tasks:
             for eui, forwarder in self._forwarders.items():
                 tasks.create_task(forwarder.run(*self._agents[eui]), name=f"forwarder {eui}")
-            tasks.create_task(self._transmit(), name="radio")
+            tasks.create_task(self._drive.run(), name="radio")
 
     @property
     def now(self) -> float:
         """Seconds since the twin was made, which is when its radio begins."""
-        return self._clock.monotonic() - self._began
+        return self._drive.now
+
+    @property
+    def transmissions(self) -> int:
+        """Frames that devices put on the air."""
+        return self._ended + self.traffic.flying
 
     def stop_radio(self) -> None:
         """Nothing is transmitted any more; what is on the air still arrives."""
         self.traffic.silence()
-        self._silent.set()
-        self._changed.set()
 
     def look_again(self) -> None:
         """Something was put into the traffic from outside."""
-        self._changed.set()
+        self._drive.look()
 
     @property
     def forwarders(self) -> Mapping[GatewayEui, PacketForwarder]:
@@ -105,36 +102,17 @@ class Twin:
     def quiet(self) -> bool:
         """Whether the radio is off and every frame that was sent is acknowledged."""
         settled = all(forwarder.unanswered == 0 for forwarder in self._forwarders.values())
-        return self._silent.is_set() and not self._flying and settled
+        return self.traffic.silenced and not self.traffic.flying and settled
 
-    async def _transmit(self) -> None:
-        while not (self._silent.is_set() and not self._flying):
-            self._changed.clear()
-            while self.traffic.next_at <= self.now:
-                self._take(self.traffic.step())
-            await self._sleep(self.traffic.next_at - self.now)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(min(max(0.0, seconds), self._longest_wait_s)):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-
-    def _take(self, sent: Transmission | None) -> None:
-        if sent is not None:
-            self.transmissions += 1
-            self._flying += 1
-
-    def _hand_over(self, _sent: Transmission, hearings: tuple[Hearing, ...]) -> None:
+    def _hand_over(self, sent: Transmission, hearings: tuple[Hearing, ...]) -> None:
         """A frame is over: each gateway that demodulated it tells its agent."""
-        self._flying -= 1
+        self._ended += 1
         self.unheard += not hearings
         for hearing in hearings:
             forwarder = self._forwarders.get(hearing.gateway_eui)
             if forwarder is None:
                 continue
             try:
-                self._pushed(hearing, forwarder.push([hearing]))
+                self._pushed(hearing, forwarder.push([hearing], sent.ends))
             except OSError as error:
                 _log.warning("datagram_not_sent", gateway_eui=hearing.gateway_eui, error=str(error))

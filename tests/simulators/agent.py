@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 WAIT_S = 5.0
-PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_ACK = 0, 1, 2, 4
+PUSH_DATA, PUSH_ACK, PULL_DATA, PULL_RESP, PULL_ACK, TX_ACK = range(6)
 
 
 class Agent(asyncio.DatagramProtocol):
@@ -17,6 +17,7 @@ class Agent(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.datagrams: list[bytes] = []
         self.silent = self.closed = False
+        self.peer: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
@@ -27,9 +28,15 @@ class Agent(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         self.datagrams.append(data)
-        if not self.silent:
-            answer = PUSH_ACK if data[3] == PUSH_DATA else PULL_ACK
-            self.transport.sendto(data[:3] + bytes((answer,)), addr)
+        if data[3] == PULL_DATA:
+            self.peer = addr
+        answers = {PUSH_DATA: PUSH_ACK, PULL_DATA: PULL_ACK}
+        if not self.silent and data[3] in answers:
+            self.transport.sendto(data[:3] + bytes((answers[data[3]],)), addr)
+
+    def send(self, datagram: bytes) -> None:
+        """Send to where the last PULL_DATA came from."""
+        self.transport.sendto(datagram, self.peer)
 
     def of(self, kind: int) -> list[bytes]:
         """The datagrams of one kind."""

@@ -129,7 +129,7 @@ async def test_a_rate_is_kept_and_uplinks_are_dated_as_they_go() -> None:
 
 async def test_what_nobody_heard_is_counted_and_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Trial()
-    monkeypatch.setattr(trial.traffic.radio, "hear", lambda _sent: ())
+    monkeypatch.setattr(trial.traffic.radio, "end", lambda _flight: ())
     assert await trial.run(FAST, 20) == b""
     assert trial.stream.unheard > 40
     assert trial.stream.uplinks == trial.stream.events == 0
