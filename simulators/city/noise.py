@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from random import Random
 from typing import Final
+
+from simulators.chance import gauss, make_key
 
 _LONGEST: Final = 3.0
 
@@ -15,10 +16,10 @@ class Noise:
     Between knots `hours` apart it is a blend of two normal draws whose weights keep the variance.
     """
 
-    __slots__ = ("_after", "_before", "_hours", "_knot", "_name")
+    __slots__ = ("_after", "_before", "_hours", "_key", "_knot")
 
     def __init__(self, name: str, hours: float) -> None:
-        self._name, self._hours = name, hours
+        self._key, self._hours = make_key("noise", name), hours
         self._knot: int | None = None
         self._before = self._after = 0.0
 
@@ -28,12 +29,9 @@ class Noise:
         knot = math.floor(place)
         if knot != self._knot:
             follows = self._knot is not None and knot == self._knot + 1
-            self._before = self._after if follows else self._draw(knot)
-            self._after = self._draw(knot + 1)
+            self._before = self._after if follows else gauss(self._key, knot)
+            self._after = gauss(self._key, knot + 1)
             self._knot = knot
         angle = (place - knot) * math.pi / 2
         blend = self._before * math.cos(angle) + self._after * math.sin(angle)
         return min(_LONGEST, max(-_LONGEST, blend))
-
-    def _draw(self, knot: int) -> float:
-        return Random(f"{self._name}|{knot}").gauss(0.0, 1.0)

@@ -40,12 +40,15 @@ class Sensor(ABC):
         self.name = f"{rng.getrandbits(64):016x}"
         self.city, self.spot = city, spot_of(position)
         self.ageing = Ageing(rng, self.drifts)
+        self.battery = percent(1.0)
+        """Whole % of charge at the last report, for the network."""
 
     def report(self, at: datetime) -> Message:
         """What it says at a time; asked in whatever order, the same."""
         hours = hours_of(at)
-        payload = self.encode(self.values(hours), self.ageing.charge(hours))
-        return Message(f_port=self.f_port, payload=payload)
+        charge = self.ageing.charge(hours)
+        self.battery = percent(charge)
+        return Message(f_port=self.f_port, payload=self.encode(self.values(hours), charge))
 
     def values(self, hours: float) -> Values:
         """What it measures: the truth, with what age and faults make of it."""

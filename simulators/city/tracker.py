@@ -27,8 +27,13 @@ class Tracker(Sensor):
         self._sky = Noise(f"{self.name}|accuracy", 0.1)
 
     def sight(self, at: datetime) -> Sight:
-        """Where the bus is: who hears it depends on that."""
+        """Where the bus is and how it moves."""
         return self.line.bus(self.number, hours_of(at))
+
+    def position(self, at: datetime, home: Position) -> Position:
+        """Where it is, for whoever receives its frames."""
+        del home
+        return self.sight(at).position
 
     def measure(self, hours: float) -> Values:
         """Degrees, km/h, V, °C, m."""

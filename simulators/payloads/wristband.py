@@ -10,6 +10,7 @@ from typing import Final
 TELEMETRY_PORT: Final = 10
 SOS_PORT: Final = 11
 FALL_PORT: Final = 12
+DOWNLINK_PORT: Final = 13
 LONGEST_AGE: Final = 255
 """Seconds; an older press or impact says this."""
 
@@ -55,6 +56,35 @@ class Stage(enum.IntEnum):
     STILL = 1
     MOVING = 2
     CANCELLED = 3
+
+
+class Order(enum.IntEnum):
+    """What a downlink says."""
+
+    ACCEPTED = 1
+    ON_THE_WAY = 2
+    INTERVAL = 3
+    CANCEL_WINDOW = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downlink:
+    """A downlink that a band understands: its number, 1 to 15, and `value` of one or two bytes."""
+
+    number: int
+    order: Order
+    value: int = 0
+
+
+def parse_downlink(payload: bytes) -> Downlink | None:
+    """Return what port 13 says; None for what a band of version 1 does not understand."""
+    if not 2 <= len(payload) <= 4 or payload[0] >> 4 != _VERSION or not payload[0] & 0xF:
+        return None
+    try:
+        order = Order(payload[1])
+    except ValueError:
+        return None
+    return Downlink(number=payload[0] & 0xF, order=order, value=int.from_bytes(payload[2:], "big"))
 
 
 def encode_telemetry(values: Telemetry) -> bytes:

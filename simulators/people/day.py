@@ -25,6 +25,7 @@ class Activity(enum.StrEnum):
     ASLEEP = "asleep"
     RESTING = "resting"
     WALKING = "walking"
+    FALLEN = "fallen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,9 @@ class Stretch:
 
 
 class Days:
-    """The days of one elder."""
+    """The days of one elder. Plans are made when asked and not kept: elders are many."""
+
+    __slots__ = ("_charges", "_goes_to_bed", "_rises", "_seed")
 
     def __init__(self, seed: str) -> None:
         rng = Random(seed)
@@ -47,14 +50,11 @@ class Days:
         self._rises = rng.uniform(4.6, 5.7)
         self._goes_to_bed = rng.uniform(21.0, 21.9)
         self._charges = rng.uniform(17.7, 19.3)
-        self._day: tuple[date, tuple[Stretch, ...]] | None = None
 
     def at(self, at: datetime) -> Stretch:
         """What the plan says for a time."""
-        day = at.astimezone(BANGKOK).date()
-        if self._day is None or self._day[0] != day:
-            self._day = day, self._plan(day)
-        return next(stretch for stretch in self._day[1] if at < stretch.end)
+        plan = self._plan(at.astimezone(BANGKOK).date())
+        return next(stretch for stretch in plan if at < stretch.end)
 
     def _plan(self, day: date) -> tuple[Stretch, ...]:
         rng = Random(f"{self._seed}|{day}")

@@ -74,3 +74,10 @@ def test_positions_and_spots_are_the_same_places() -> None:
     back = position_of(spot_of(position))
     assert back.latitude == pytest.approx(position.latitude)
     assert back.longitude == pytest.approx(position.longitude)
+
+
+def test_a_tracker_is_heard_from_where_its_bus_is() -> None:
+    start = datetime(2026, 4, 13, 5, tzinfo=UTC)
+    home = Position(latitude=16.4666, longitude=102.784)
+    tracker = Tracker(Random(1), City("1", start), home)
+    assert tracker.position(start, home) == tracker.sight(start).position
