@@ -111,9 +111,13 @@ class Trial:
         """What became of all messages so far."""
         return self._ingest.counts
 
+    def is_due(self, sent: Sequence[Sent]) -> bool:
+        """Whether anything happens by itself before the last of these messages."""
+        return bool(self._due) and self._due[0][0] <= self._last(sent)
+
     def take(self, sent: Sequence[Sent]) -> dict[UplinkId, Seen]:
         """Commit messages of one moment; how each new uplink in them was read."""
-        self._go_on(max((each.at for each in sent if each.at), default=self._clock.now()))
+        self._go_on(self._last(sent))
         self._commit(sent)
         seen, self._seen = self._seen, {}
         return seen
@@ -124,6 +128,9 @@ class Trial:
         with self._database.read() as connection:
             everybody = frozenset(self._ingest.knowledge.registry.organisations)
             return alarms.listed(connection, everybody, open_only=False, limit=_ALL)
+
+    def _last(self, sent: Sequence[Sent]) -> datetime:
+        return max((each.at for each in sent if each.at), default=self._clock.now())
 
     def _commit(self, sent: Sequence[Sent]) -> None:
         try:

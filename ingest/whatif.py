@@ -40,6 +40,9 @@ from khaen.uplink import Way
 
 __all__ = ["Comparison", "Terms", "Version", "as_json", "compare", "load", "render"]
 
+GROUP = timedelta(seconds=1)
+"""Messages that follow so closely are committed at once, at the time of the last: a transaction
+costs as much as ten messages."""
 _LEAVES = {"event/up": Way.LIVE, "live": Way.LIVE, "backlog": Way.BACKLOG}
 _REFUSED = "refused:"
 _FOREIGN = "foreign"
@@ -73,13 +76,16 @@ def compare(
             trials.append(stack.enter_context(closing(trial)))
         left, right = trials
         for group in chain([first], groups):
-            found.note_uplinks(left.take(group), right.take(group))
+            # Where a timer lies between the messages of a group, each keeps its own moment.
+            apart = any(trial.is_due(group) for trial in trials)
+            for part in [[each] for each in group] if apart else [group]:
+                found.note_uplinks(left.take(part), right.take(part))
         found.note_alarms(left.end(), right.end())
     return found.comparison(messages, left.counts, left.failures, right.failures)
 
 
 class _Messages:
-    """The records that are for ingest, in groups as ingest commits them."""
+    """The records that are for ingest, in groups."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._records = records
@@ -88,8 +94,7 @@ class _Messages:
 
     def groups(self) -> Iterator[list[Sent]]:
         """Each group of one moment."""
-        settings = IngestSettings()
-        span = timedelta(milliseconds=settings.group_ms)
+        most = IngestSettings().group_frames
         group: list[Sent] = []
         begins: datetime | None = None
         for record in self._records:
@@ -97,8 +102,7 @@ class _Messages:
             if way is None:
                 self.passed_over += 1
                 continue
-            full = len(group) >= settings.group_frames
-            if begins is None or full or abs(record.at - begins) > span:
+            if begins is None or len(group) >= most or abs(record.at - begins) > GROUP:
                 if group:
                     yield group
                 group, begins = [], record.at

@@ -230,6 +230,17 @@ def test_a_rule_with_another_threshold_fires_at_another_time(
     assert found.rules["sos"].changed == 0
 
 
+def test_a_timer_between_two_messages_of_a_moment_keeps_its_place() -> None:
+    stream = Stream()
+    for seconds, stage in ((0.0, Stage.IMPACT), (59.8, Stage.CANCELLED)):
+        payload = encode_fall(stage, fall=1, battery=90, age=int(seconds))
+        stream.say(seconds, payload, 12)
+    stream.say(60.3, telemetry())
+    found = run(stream, TODAY)
+
+    assert found.rules == {}
+
+
 def test_a_rule_that_raises_costs_itself_only(stream: Stream, tmp_path: Path) -> None:
     found = run(stream, load(folder_of(tmp_path, rules__sos=RAISING)))
 
