@@ -58,7 +58,7 @@ class ChirpStack:
         network: Network | None = None,
         json: bool = True,
     ) -> None:
-        self._mqtt, self._folder, self._json = mqtt, folder, json
+        self._mqtt, self._folder, self._json = mqtt, folder.absolute(), json
         self._program, self._store = programs
         self.network = network or Network()
         self.api_token = ""
@@ -157,7 +157,7 @@ class ChirpStack:
 level = "info"
 
 [sqlite]
-path = "sqlite://{self._folder}/chirpstack.sqlite"
+path = {_quoted(f"sqlite://{self._folder}/chirpstack.sqlite")}
 
 [redis]
 servers = ["redis://{HOST}:{self._store_port}"]

@@ -29,6 +29,8 @@ from simulators.network.registry import Registry
 from simulators.network.uplinks import Uplinks
 
 DEDUPLICATION_S: Final = 0.2
+"""Copies within this time are one uplink; those within as much again are lost, as ChirpStack's lock
+lives twice as long (uplink/mod.rs)."""
 _MAX_SETS: Final = 10_000
 _MAX_COPIES: Final = 100
 _TICK: Final = 1e-9
@@ -45,7 +47,7 @@ class NetworkCore:
         self._downlinks = Downlinks(self.network, self.events)
         self.joins = Joins(self.network, self.registry, self.events, self._downlinks)
         self._uplinks = Uplinks(self.network, self.registry, self.events, self._downlinks, self._at)
-        self._sets: dict[bytes, Heard] = {}
+        self._sets: dict[bytes, Heard | None] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
@@ -112,9 +114,9 @@ class NetworkCore:
         copy.ns_time.FromDatetime(self._clock.now())
         if not copy.HasField("location"):
             copy.location.CopyFrom(gateway.location)
-        kept = self._sets.get(key)
-        if kept is not None:
-            if len(kept.receptions) < _MAX_COPIES:
+        if key in self._sets:
+            kept = self._sets[key]
+            if kept is not None and len(kept.receptions) < _MAX_COPIES:
                 kept.receptions.append(copy)
         elif len(self._sets) < _MAX_SETS:
             self._sets[key] = Heard(id=self.events.new_id(), frame=frame, receptions=[copy])
@@ -154,7 +156,12 @@ class NetworkCore:
 
     def _close(self, key: bytes) -> None:
         """The copies of an uplink are together."""
-        heard = self._sets.pop(key)
+        heard = self._sets[key]
+        if heard is None:
+            del self._sets[key]
+            return
+        self._sets[key] = None
+        self._at(DEDUPLICATION_S, lambda: self._close(key))
         try:
             frame = parse(heard.frame.phy_payload)
         except FrameError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from struct import Struct
 from typing import Final
 
 from chirpstack_api import integration
@@ -19,6 +20,7 @@ from simulators.network.link import Link
 EXTERNAL: Final = 0
 UNKNOWN: Final = 255
 _FULL: Final = 254
+_SINGLE: Final = Struct("<f")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,4 +106,10 @@ def battery_percent(status: DevStatusAns) -> float | None:
     """The battery's level; None with power from outside, or when the device does not know."""
     if status.battery in (EXTERNAL, UNKNOWN):
         return None
-    return status.battery / _FULL * 100.0
+    return _single(_single(status.battery / _FULL) * 100.0)
+
+
+def _single(value: float) -> float:
+    """As ChirpStack reckons: in 32-bit numbers."""
+    found: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
+    return found
