@@ -46,7 +46,8 @@ class Faults:
         self._start = start
         self._held: list[tuple[float, int, int, Record]] = []
         self._order = itertools.count()
-        sealing, numbering = Sealing(ciphers or {}), Numbering(f"{seed}|faults")
+        sealing = Sealing({} if ciphers is None else ciphers)
+        numbering = Numbering(f"{seed}|faults")
         self._stages = [
             _Stage(
                 fault=fault,

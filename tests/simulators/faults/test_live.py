@@ -6,9 +6,14 @@ import asyncio
 from datetime import timedelta
 
 from khaen.clock import SystemClock
+from khaen.site.model import Position
 from simulators.faults.catalogue import parse_all
 from simulators.faults.faults import Faults
 from simulators.faults.live import FaultyRoad
+from simulators.gateway import Gateway
+from simulators.packet_forwarder import PacketForwarder
+from tests.simulators.agent import PULL_DATA, running_agent, until
+from tests.simulators.faults.stream import NEAR
 
 
 class Road:
@@ -63,3 +68,23 @@ async def test_a_late_datagram_that_finds_no_road_is_counted() -> None:
         await road.tried.wait()
 
     assert road.faulty.failed == 1
+
+
+async def test_a_forwarder_s_datagrams_pass_to_an_agent_over_a_faulty_road() -> None:
+    clock = SystemClock()
+    start = clock.now() - timedelta(seconds=1)
+    async with running_agent() as agent:
+        forwarder = PacketForwarder(
+            Gateway(NEAR, Position(latitude=16.4, longitude=102.8), lambda _eui, _packet: None),
+            clock,
+            clock.monotonic,
+        )
+        faults = Faults(parse_all(["duplicate=1", "delay=20ms"]), 1, start)
+        forwarder.road = FaultyRoad(faults, start, clock, forwarder.transmit).send
+        async with asyncio.timeout(20):
+            task = asyncio.create_task(forwarder.run(*agent.address))
+            await until(lambda: len(agent.of(PULL_DATA)) == 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    assert len(set(agent.of(PULL_DATA))) == 1
