@@ -135,7 +135,7 @@ def make_site(seed: int) -> Demonstration:
         rules={"fall": FALL_RULE},
         keys_file=Path("keys.csv"),
     )
-    keys = {device.dev_eui: _keys(device.dev_eui, seed) for device in devices}
+    keys = {device.dev_eui: make_keys(device.dev_eui, seed) for device in devices}
     return Demonstration(site=site, keys=keys, seed=seed)
 
 
@@ -236,7 +236,9 @@ def _settle(
     raise RuntimeError(f"no gateway hears {dev_eui} anywhere around its place")
 
 
-def _keys(dev_eui: DevEui, seed: int) -> SessionKeys:
+def make_keys(dev_eui: DevEui, seed: int) -> SessionKeys:
+    """The session keys of a made-up device: they come from the seed and are no secrets."""
+
     def key(name: str) -> bytes:
         return sha256(f"{seed}|{name}|{dev_eui}".encode()).digest()[:16]
 
@@ -248,7 +250,7 @@ def _keys(dev_eui: DevEui, seed: int) -> SessionKeys:
 _LISTS = ("places", "gateways", "devices")
 _HEAD = """\
 # A simulated site: nobody in it is real, and nobody is paged because of it.
-# Made by `khaen demo --seed {seed}`; lists stand in the CSV files beside it.
+# Made up from the seed {seed}; lists stand in the CSV files beside it.
 """
 
 
