@@ -230,9 +230,6 @@ class Mac:
             self._unanswered += 1
         else:
             self._waiting = tuple(one for one in self._waiting if one is not message)
-        self._silence += 1
-        if self._adaptive:
-            back_off(self.settings, self._silence)
         again = self.settings.nb_trans
         self._frame = _Frame(
             phy=phy,
@@ -242,7 +239,11 @@ class Mac:
             message=message,
             left=max(again, self._tries) if confirmed else again,
         )
-        return self._transmit_again(self._frame, at)
+        sent = self._transmit_again(self._frame, at)
+        self._silence += 1
+        if self._adaptive:
+            back_off(self.settings, self._silence)
+        return sent
 
     def _transmit_again(self, frame: _Frame, at: float) -> Transmission | None:
         seconds, rate = airtime(len(frame.phy), frame.data_rate), frame.data_rate.index
