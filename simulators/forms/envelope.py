@@ -42,11 +42,12 @@ class Envelope:
         message = self._content.message
         if after.phy != before.phy and after.phy is not None:
             message.phy_payload = after.phy
-        elif after.dev_eui != before.dev_eui and "khaen_device" in message.rx_info.metadata:
+        if after.dev_eui != before.dev_eui and "khaen_device" in message.rx_info.metadata:
             message.rx_info.metadata["khaen_device"] = after.dev_eui or ""
         write_reception(message.rx_info, before, after)
-        gateway = after.gateway_eui or self._topic.gateway
-        topic = f"{self._topic.prefix}/gateway/{gateway}/{self._topic.leaf}"
+        topic = self._record.topic
+        if after.gateway_eui != before.gateway_eui:
+            topic = f"{self._topic.prefix}/gateway/{after.gateway_eui}/{self._topic.leaf}"
         return replace(self._record, topic=topic, payload=self._content.payload())
 
 

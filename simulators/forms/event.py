@@ -56,12 +56,15 @@ class Event:
             "rx_info", {index for index, (_, after) in enumerate(pairs) if after is None}
         )
         first = next((before, after) for before, after in pairs if after is not None)
-        self._write_device(event, *first)
-        topic = f"application/{self._topic.application}/device/{event.device_info.dev_eui}/event/up"
+        topic = self._write_device(event, *first)
         return replace(self._record, topic=topic, payload=self._content.payload())
 
-    def _write_device(self, event: Any, before: Frame, after: Frame) -> None:
-        event.device_info.dev_eui = after.dev_eui or self._topic.dev_eui
+    def _write_device(self, event: Any, before: Frame, after: Frame) -> str:
+        """Write what belongs to the device; the topic of the device that it is then."""
+        topic = self._record.topic
+        if after.dev_eui != before.dev_eui and after.dev_eui is not None:
+            event.device_info.dev_eui = after.dev_eui
+            topic = f"application/{self._topic.application}/device/{after.dev_eui}/event/{_UP}"
         if after.dev_addr != before.dev_addr and after.dev_addr is not None:
             event.dev_addr = after.dev_addr
         if after.payload is not None:
@@ -72,6 +75,7 @@ class Event:
             at = timestamp(event, "time")
             if at is not None:
                 _write_time(event, "time", at, at + (after.network_at - before.network_at))
+        return topic
 
 
 def _heard(rx: Any, said: Frame) -> Frame:

@@ -334,3 +334,14 @@ def test_any_bytes_pass(topic: str, body: bytes, udp: bool) -> None:
     changed = rewrite(record, lambda f: replace(f, gateway_eui=OTHER, at=AT, dev_eui=TWIN))
 
     assert (changed is record) == (found == ())
+
+
+def test_what_nobody_asked_to_mend_stays_wrong() -> None:
+    document = json.loads(event(GATEWAY).payload)
+    document["deviceInfo"]["devEui"] = "somebody else"
+    topic = chirpstack.topic(DEVICE.upper())
+    changed = rewrite(message(topic, json.dumps(document).encode()), lambda f: replace(f, f_cnt=1))
+
+    assert changed is not None
+    assert changed.topic == topic
+    assert json.loads(changed.payload) == {**document, "fCnt": 1}
