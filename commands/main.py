@@ -43,6 +43,13 @@ def record(context: typer.Context) -> None:
     raise typer.Exit(recorded(context.args, prog_name="khaen record", standalone_mode=False) or 0)
 
 
+@app.command(name="replay", add_help_option=False, context_settings=_ON)
+def replay(context: typer.Context) -> None:
+    """Send recorded traffic again."""
+    replayed = import_module("commands.replay").app
+    raise typer.Exit(replayed(context.args, prog_name="khaen replay", standalone_mode=False) or 0)
+
+
 app.add_typer(site.app, name="site")
 app.add_typer(audit.app, name="audit")
 app.add_typer(programs.ingest, name="ingest")

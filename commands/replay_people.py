@@ -1,0 +1,200 @@
+"""Who is in a replay: site files, keys, and those who stand for others."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from decoders import catalogue
+from decoders.decode import decode_payload
+from khaen.capture import Record, Road
+from khaen.errors import NotRunnable, SettingsError
+from khaen.ids import DevEui, parse_dev_eui, parse_gateway_eui
+from khaen.lorawan.join import SessionKeys
+from khaen.site import keys as keys_file
+from khaen.site.loader import Loaded, load
+from simulators.replay.choice import Choice
+from simulators.replay.identities import Anonymous, Identities, Mapped, read_map
+from simulators.replay.keyring import Keyring
+from simulators.replay.remap import Remap
+from simulators.replay.skip import Skip
+from simulators.replay.stamp import Stamper
+
+if TYPE_CHECKING:
+    from commands.replay import Wishes
+
+_PLACES = frozenset({"latitude", "longitude"})
+_SHORT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who was recorded, and who stands for them."""
+
+    source: Loaded | None
+    into: Loaded | None
+    keys: Mapping[DevEui, SessionKeys]
+    keyring: Keyring
+    identities: Identities | None
+
+    @property
+    def region(self) -> str:
+        """The prefix of gateway topics."""
+        site = self.into or self.source
+        return site.site.lorawan.topic_prefix if site else "as923"
+
+
+def read_people(wishes: Wishes) -> People:
+    """Read the site files, keys and identities that were named. Raises SettingsError."""
+    source = load(wishes.site) if wishes.site is not None else None
+    into = load(wishes.into) if wishes.into is not None else None
+    keys = dict(source.keys) if source else {}
+    if wishes.keys is not None:
+        keys |= _read_keys(wishes.keys)
+    identities = _identities(wishes, into)
+    if identities is not None and not identities.anonymous:
+        _check_keys(identities, keys, into)
+    return People(
+        source=source,
+        into=into,
+        keys=keys,
+        keyring=Keyring(keys, source.site.devices if source else ()),
+        identities=identities,
+    )
+
+
+def _identities(wishes: Wishes, into: Loaded | None) -> Identities | None:
+    if wishes.map_file is not None and wishes.anonymise is not None:
+        raise SettingsError("--map and --anonymise: choose one of the two")
+    if wishes.site_out is not None and (wishes.anonymise is None or wishes.site is None):
+        raise SettingsError("--site-out: it goes with --anonymise and --site")
+    if wishes.map_file is not None:
+        return Mapped(read_map(wishes.map_file), into)
+    if wishes.anonymise is None:
+        return None
+    seed = wishes.anonymise
+    if seed.startswith("@"):
+        try:
+            seed = Path(seed[1:]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"--anonymise {seed}: cannot be read") from error
+    if len(seed) < _SHORT:
+        typer.echo(
+            f"warning: a secret of less than {_SHORT} characters can be guessed, and with it who "
+            "is who; take a long random one, from a file: --anonymise @FILE",
+            err=True,
+        )
+    return Anonymous(seed)
+
+
+def _read_keys(path: Path) -> dict[DevEui, SessionKeys]:
+    try:
+        if not keys_file.is_private(path):
+            raise SettingsError(f"{path}: can be read by others than its owner; chmod 600 {path}")
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read") from error
+    if not rows or tuple(cell.strip() for cell in rows[0]) != keys_file.HEADER:
+        raise SettingsError(f"{path}:1: let the first line be {','.join(keys_file.HEADER)}")
+    found = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(row):
+            continue
+        try:
+            dev_eui, pair = keys_file.parse_pair(*row)
+        except (ValueError, TypeError) as error:
+            reason = str(error) if isinstance(error, ValueError) else "a row has three cells"
+            raise SettingsError(f"{path}:{number}: {reason}") from error
+        found[dev_eui] = pair
+    return found
+
+
+def _check_keys(
+    identities: Identities, keys: Mapping[DevEui, SessionKeys], into: Loaded | None
+) -> None:
+    """A frame whose device is another now must be opened, and sealed with that one's keys."""
+    for device in into.site.devices if into else ():
+        target = identities.device(device.dev_eui)
+        if target is not None and target.keys is not None and device.dev_eui not in keys:
+            typer.echo(
+                f"warning: no keys of {device.dev_eui}: its gateway frames stay its own; "
+                "name --site or --keys",
+                err=True,
+            )
+
+
+def make_choice(
+    wishes: Wishes, people: People, since: datetime | None, until: datetime | None
+) -> Choice:
+    """What is replayed. Raises SettingsError."""
+    devices = people.source.site.devices if people.source else ()
+    try:
+        return Choice(
+            devices=frozenset(parse_dev_eui(text) for text in wishes.devices),
+            gateways=frozenset(parse_gateway_eui(text) for text in wishes.gateways),
+            families=frozenset(wishes.families),
+            roads=frozenset(Road(text) for text in wishes.roads),
+            since=since,
+            until=until,
+            family_of={device.dev_eui: device.family for device in devices},
+            device_of=people.keyring.device,
+        )
+    except ValueError as error:
+        raise SettingsError(f"--device, --gateway or --road: {error}") from error
+
+
+def make_remap(people: People) -> Remap | None:
+    """What gives records to others; None where everybody stays."""
+    if people.identities is None:
+        return None
+    devices = people.source.site.devices if people.source else ()
+    families = {device.dev_eui: device.family for device in devices}
+    known = frozenset(catalogue.names())
+
+    def reveals(dev_eui: DevEui, port: int, payload: bytes) -> bool:
+        family = families.get(dev_eui)
+        if family not in known:
+            return False
+        readings = decode_payload(str(family), port, payload).readings
+        return any(reading.quantity in _PLACES for reading in readings)
+
+    return Remap(people.identities, people.keyring, reveals)
+
+
+def write_site(people: People, folder: Path) -> None:
+    """Write the site file of the anonymous. Raises NotRunnable."""
+    from simulators.replay import site_out
+
+    assert people.source is not None
+    assert isinstance(people.identities, Anonymous)
+    made = site_out.make_site(people.identities, people.source.site)
+    try:
+        path = site_out.write(made, folder)
+    except OSError as error:
+        raise NotRunnable(f"{folder}: {error.strerror}; name another folder: --site-out") from error
+    left = len(people.identities.devices) - len(made.site.devices)
+    typer.echo(f"{path}: {len(made.site.devices)} device(s), all simulated")
+    if left:
+        typer.echo(f"  {left} device(s) of the recording are not in the site file given")
+
+
+def as_messages(records: Iterable[Record], region: str) -> Iterator[Record]:
+    """The records as ingest would get them: datagrams as an agent sends them on."""
+    stamper = Stamper("diff", region=region)
+    for record in records:
+        if record.road is not Road.UDP_UP:
+            yield record
+            continue
+        try:
+            sent = stamper.stamp(record, lambda at: at, record.at)
+        except Skip:
+            continue
+        for message in sent:
+            yield Record(at=record.at, road=Road.MQTT, topic=message.topic, payload=message.payload)

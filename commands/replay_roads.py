@@ -1,0 +1,135 @@
+"""Where a replay goes, and whether it may go there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from commands.record import broker_of, named_broker
+from commands.replay_people import People
+from khaen.clock import Clock
+from khaen.errors import NotRunnable, SettingsError
+from khaen.site.model import Site
+from simulators.replay import sinks
+from simulators.replay.publisher import Publisher
+from simulators.replay.stamp import Stamper
+from simulators.replay.timeline import Shift
+
+if TYPE_CHECKING:
+    from commands.replay import Wishes
+
+_MQTT, _UDP = "mqtt", "udp:"
+_MAX_PORT = 65_535
+
+
+def make_sink(wishes: Wishes, people: People, clock: Clock, shift: Shift) -> sinks.Sink:
+    """Where it goes. Raises SettingsError where it may not, NotRunnable or CaptureError."""
+    to = wishes.to
+    if to == "null":
+        return sinks.Nothing()
+    if to == "-":
+        return sinks.Lines(sys.stdout)
+    if to == _MQTT or to.startswith(f"{_MQTT}:"):
+        return _broker(wishes, people, clock)
+    if to.startswith(_UDP):
+        return _agent(to, people, shift)
+    anonymous = people.identities is not None and people.identities.anonymous
+    return sinks.Capture(
+        Path(to), clock, simulated=anonymous, site=None if anonymous else _site_id(people)
+    )
+
+
+def _site_id(people: People) -> str | None:
+    site = people.into or people.source
+    return site.site.site if site else None
+
+
+def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
+    check_organisations(people)
+    run = f"{time.time_ns()}"
+    stamper = Stamper(run, region=people.region)
+    if wishes.to != _MQTT:
+        address = wishes.to.partition(":")[2]
+        mqtt = named_broker(address, wishes.username, wishes.password_file, wishes.ca_file)
+        one = Publisher(mqtt, "all")
+        return sinks.Broker(lambda _account: one, stamper, clock)
+    _check_ledger(wishes.config)
+
+    def publisher_of(account: str) -> Publisher | None:
+        try:
+            return Publisher(broker_of(wishes.config, account), account)
+        except SettingsError:
+            return None
+
+    return sinks.Broker(publisher_of, stamper, clock)
+
+
+def check_organisations(people: People) -> None:
+    """Raise SettingsError where the site that shall take a replay is real."""
+    loaded = people.into or (people.source if people.identities is None else None)
+    if loaded is not None:
+        real = real_organisations(loaded.site)
+        if real:
+            raise SettingsError(
+                f"site {loaded.site.site}: organisation {real[0]} is real, and ingest refuses what "
+                "is replayed for it (quarantine, `origin_refused`); replay into a simulated site: "
+                "--anonymise, or --map and --into"
+            )
+
+
+def real_organisations(site: Site) -> list[str]:
+    """The organisations with devices that are not simulated."""
+    simulated = {o.id for o in site.organisations if o.simulated}
+    owners = {device.organisation for device in site.devices}
+    return sorted(owners - simulated)
+
+
+def _check_ledger(config: Path) -> None:
+    """Warn where the ledger beside the broker knows real organisations."""
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from commands.configured import ledger, read
+    from store.schema.registry import organisation
+
+    try:
+        with ledger(read(config)) as database, database.read() as connection:
+            rows = connection.execute(select(organisation.c.id, organisation.c.simulated)).all()
+    except (NotRunnable, SQLAlchemyError):
+        return  # another machine's ledger: ingest decides there
+    real = [row.id for row in rows if not row.simulated]
+    if rows and len(real) == len(rows):
+        raise SettingsError(
+            f"this site's organisations are real ({', '.join(real[:3])}), and ingest refuses what "
+            "is replayed for them (quarantine, `origin_refused`); replay into a simulated site"
+        )
+    if real:
+        typer.echo(
+            f"warning: what is for {', '.join(real[:3])} will be refused: a real organisation",
+            err=True,
+        )
+
+
+def _agent(to: str, people: People, shift: Shift) -> sinks.Agent:
+    host, _, port = to[len(_UDP) :].rpartition(":")
+    if not port.isdigit() or int(port) > _MAX_PORT:
+        raise SettingsError(f"--to {to}: write udp:HOST:PORT")
+    if shift is Shift.KEEP:
+        raise SettingsError("--to udp: an agent dates what it hears itself; write --shift now")
+    if people.into is None:
+        raise SettingsError(
+            "--to udp: an agent says itself what it hears, not the replay; name the site file in "
+            "which its gateway is simulated: --into FILE"
+        )
+    allowed = frozenset(gateway.eui for gateway in people.into.site.gateways if gateway.simulated)
+    if not allowed:
+        raise SettingsError(
+            f"site {people.into.site.site}: none of its gateways is simulated, so that what is "
+            "replayed would count as real"
+        )
+    check_organisations(people)
+    return sinks.Agent((host.strip("[]") or "127.0.0.1", int(port)), allowed)

@@ -1,0 +1,1 @@
+"""Recorded traffic sent again: chosen, under other identities, at another time."""

@@ -1,0 +1,186 @@
+"""Record a running site, kill the recorder, and replay into another: the same uplinks, as heard."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from khaen.capture import Reader
+from khaen.site import keys as keys_file
+from simulators.site import Demonstration, write_site
+from store.database import Database
+from tests.support.programs import ROOT, Program, wait_for
+from tests.support.site import Band, RunningSite, describe, make_bands
+
+pytestmark = pytest.mark.end_to_end
+UPLINKS = "SELECT f_cnt, f_port, hex(payload), received_at FROM uplink WHERE dev_eui = ? ORDER BY 1"
+
+
+def khaen(*arguments: object, status: int = 0) -> str:
+    command = [sys.executable, "-m", "commands.main", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == status, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def site_file(folder: Path, bands: list[Band], *, simulated: bool) -> Path:
+    """The site of these bands as files, with keys."""
+    folder.mkdir()
+    site = describe(
+        bands,
+        dict.fromkeys(RunningSite.gateways, 0),
+        keys_file=Path("keys.csv"),
+        simulated=simulated,
+    )
+    keys = {band.dev_eui: band.keys for band in bands}
+    return write_site(Demonstration(site=site, keys=keys, seed=0), folder)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningSite, Path]]:
+    """A real site's ledger, and what a recorder that was killed had written by then."""
+    folder = tmp_path_factory.mktemp("recorded")
+    capture = folder / "night.khcap"
+    with RunningSite(folder=folder / "site", bands=make_bands(3)) as site:
+        site.start(people=False)
+        command = [sys.executable, "-m", "commands.main", "record", str(capture)]
+        command += ["--mqtt", f"127.0.0.1:{site.broker.port}"]
+        process = subprocess.Popen(command, cwd=ROOT)
+        try:
+            wait_for(lambda: "as khaen-recorder" in site.broker.log, "it records")
+            (forwarder,) = site.forwarders.values()
+            for _ in range(10):
+                forwarder.hear(*(band.telemetry() for band in site.bands))
+            forwarder.hear(site.bands[0].sos())
+            site.await_counter(site.bands[0], 10)
+            wait_for(lambda: _count(capture) >= 31, "all is written")
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        yield site, capture
+
+
+def _count(capture: Path) -> int:
+    try:
+        with Reader(capture) as reader:
+            return sum("/event/up" in record.topic for record in reader)
+    except Exception:  # noqa: BLE001 - it is being made
+        return 0
+
+
+def test_a_replay_under_other_names_gives_the_same_uplinks(
+    recorded: tuple[RunningSite, Path], tmp_path: Path
+) -> None:
+    source, capture = recorded
+    others = [Band(index) for index in (11, 12, 13)]
+    rows = "".join(f"{a.dev_eui},{b.dev_eui}\n" for a, b in zip(source.bands, others, strict=True))
+    (tmp_path / "map.csv").write_text("from,to\n" + rows)
+    theirs = site_file(tmp_path / "from", source.bands, simulated=False)
+    ours = site_file(tmp_path / "into", others, simulated=True)
+    with RunningSite(folder=tmp_path / "site", bands=others, simulated=True) as site:
+        site.start(people=False, agents=[])
+        site.await_listening()
+        said = khaen(
+            "replay", capture, "--to", f"mqtt:127.0.0.1:{site.broker.port}", "--speed", "max",
+            "--site", theirs, "--into", ours, "--map", tmp_path / "map.csv",
+        )  # fmt: skip
+        for before, after in zip(source.bands, others, strict=True):
+            site.await_counter(after, before.f_cnt - 1)
+            assert site.rows(UPLINKS, after.dev_eui) == source.rows(UPLINKS, before.dev_eui)
+        assert "31 sent" in said
+        assert site.quarantined() == {}
+        assert site.rows("SELECT DISTINCT origin FROM uplink") == [("replay",)]
+        assert site.rows("SELECT DISTINCT clock FROM reception") == [("synced",)]
+        assert site.value("SELECT count(*) FROM alarm WHERE rule = 'sos' AND simulated") == 1
+        assert site.value("SELECT count(*) FROM notification") == 0
+        # Again: the same uplinks, nothing new.
+        khaen(
+            "replay", capture, "--to", f"mqtt:127.0.0.1:{site.broker.port}", "--speed", "max",
+            "--site", theirs, "--into", ours, "--map", tmp_path / "map.csv",
+        )  # fmt: skip
+        wait_for(
+            lambda: site.value("SELECT count(DISTINCT epoch) FROM gateway_epoch") == 2,
+            "the second replay has an account of its own",
+        )
+        assert [row.missing for row in site.audit()] == [0, 0]
+        for before, after in zip(source.bands, others, strict=True):
+            assert site.rows(UPLINKS, after.dev_eui) == source.rows(UPLINKS, before.dev_eui)
+
+
+def test_an_anonymous_replay_runs_in_a_site_of_its_own_making(
+    recorded: tuple[RunningSite, Path], tmp_path: Path
+) -> None:
+    source, capture = recorded
+    theirs = site_file(tmp_path / "from", source.bands, simulated=False)
+    (tmp_path / "secret").write_text("a long secret that nobody guesses")
+    clean, made = tmp_path / "clean.khcap", tmp_path / "made"
+    said = khaen(
+        "replay", capture, "--to", clean, "--speed", "max", "--site", theirs,
+        "--anonymise", f"@{tmp_path / 'secret'}", "--site-out", made,
+    )  # fmt: skip
+    assert "3 device(s), all simulated" in said
+    check_anonymous(source, clean, made)
+    arguments = ("-m", "commands.main", "up", "--site", made / "site.yaml")
+    ports = ("--mqtt-port", "0", "--console-port", "0")
+    up = Program("up", (*arguments, "--data", tmp_path / "data", *ports), folder=tmp_path)
+    up.launch()
+    try:
+        wait_for(lambda: "\nconsole http" in up.output, up.tail, timeout_s=60)
+        config = tmp_path / "data" / "khaen.toml"
+        again = khaen("record", tmp_path / "again.khcap", "--config", config, "--for", "0.5")
+        assert re.match(r"[1-9]\d* records", again)  # what is retained, by its own account
+        assert "31 sent" in khaen("replay", clean, "--config", config, "--speed", "max")
+        database = Database(f"sqlite:///{tmp_path}/data/ledger.sqlite")
+        count = "SELECT count(*) FROM uplink"
+
+        def committed() -> bool:
+            with database.read() as connection:
+                return bool(connection.exec_driver_sql(count).scalar_one() == 31)
+
+        wait_for(committed, "the whole night is in the ledger")
+        database.close()
+        up.stop()
+    finally:
+        up.kill()
+
+
+def check_anonymous(source: RunningSite, clean: Path, made: Path) -> None:
+    """Nothing of the recorded site is in the capture or in the site's files."""
+    with Reader(clean) as reader:
+        content = b"".join(record.topic.encode() + record.payload for record in reader)
+        assert reader.header.simulated
+        assert reader.header.site is None
+    files = "".join(file.read_text() for file in made.iterdir())
+    assert keys_file.is_private(made / "keys.csv")
+    for band in source.bands:
+        for name in (band.dev_eui, band.dev_addr, band.keys.app_s_key.hex()):
+            assert name not in files
+            assert name.encode() not in content
+            assert bytes.fromhex(name) not in content
+        assert bytes.fromhex(band.dev_addr)[::-1] not in content
+    for name in (*source.gateways, "house-12", "nong-kham"):
+        assert name not in files
+        assert name.encode() not in content
+
+
+def test_a_real_site_is_not_replayed_to(recorded: tuple[RunningSite, Path], tmp_path: Path) -> None:
+    source, capture = recorded
+    theirs = site_file(tmp_path / "from", source.bands, simulated=False)
+    where = f"mqtt:127.0.0.1:{source.broker.port}"
+    said = khaen("replay", capture, "--to", where, "--site", theirs, status=2)
+    assert "organisation nong-kham is real" in said
+    before = {band.dev_eui: source.counters(band) for band in source.bands}
+    khaen("replay", capture, "--to", where, "--speed", "max")
+    wait_for(
+        lambda: source.quarantined().get("origin_refused") == 31,
+        lambda: f"refused: {source.quarantined()}",
+    )
+    assert {band.dev_eui: source.counters(band) for band in source.bands} == before
+    assert [row.missing for row in source.audit()] == [0, 0]
+    assert source.value("SELECT count(*) FROM alarm WHERE rule = 'origin'") == 1
