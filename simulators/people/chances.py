@@ -1,7 +1,8 @@
 """What befalls elders by chance, as acts: for long simulations; nothing happens unless asked for.
 
-How often is by elder and month. Falls follow the World Health Organization ("Step safely", 2021:
-28 to 35 % of those over 64 fall each year, some more than once); the rest are assumptions.
+How often is by elder and month. Falls follow the World Health Organization's "Global report on
+falls prevention in older age" (2007): 28 to 35 % of those over 64 fall each year, some more than
+once. The rest are assumptions.
 All of a day follows from seed, resident and date.
 """
 

@@ -140,6 +140,34 @@ def test_rooms_are_warmer_and_steadier_than_outside() -> None:
     assert max(inside) - min(inside) < max(open_air) - min(open_air)
 
 
+def heat_index(celsius: float, humidity: float) -> float:
+    """°C; L. Rothfusz, NWS Southern Region Technical Attachment SR 90-23 (1990)."""
+    t, r = celsius * 9 / 5 + 32, humidity
+    fahrenheit = (
+        -42.379 + 2.04901523 * t + 10.14333127 * r - 0.22475541 * t * r - 6.83783e-3 * t * t
+        - 5.481717e-2 * r * r + 1.22874e-3 * t * t * r + 8.5282e-4 * t * r * r
+        - 1.99e-6 * t * t * r * r
+    )  # fmt: skip
+    return (fahrenheit - 32) * 5 / 9
+
+
+def test_rooms_are_dangerously_hot_in_april_and_cool_in_december() -> None:
+    def hottest(month: int) -> list[float]:
+        found = []
+        for seed in range(3):
+            room = make("milesight_em300_th", seed)
+            for hours in range(0, 30 * 24, 3):
+                at = datetime(2026, month, 1, tzinfo=UTC) + timedelta(hours=hours)
+                said = values("milesight_em300_th", room, at)
+                found.append(heat_index(said["air_temperature"], said["relative_humidity"]))
+        return sorted(found)
+
+    april, december = hottest(4), hottest(12)
+    assert 42 < april[-1] < 62
+    assert 20 < sum(index >= 42 for index in april) < len(april) / 2
+    assert sum(index >= 42 for index in december) == 0
+
+
 def test_sensors_of_one_place_measure_one_weather() -> None:
     air, roof = make("decentlab_dl_pm"), make("milesight_wts506")
     for hours in range(0, 96, 5):
