@@ -5,6 +5,7 @@ Heartbeats, declarations and a network server's events in an envelope are frames
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -107,5 +108,6 @@ def _shift(rx: Any, by: timedelta) -> None:
     shift_gateway(rx, by)
     for key in ("khaen_at", "khaen_until"):
         at = time_of(rx.metadata.get(key))
-        if at is not None:
-            rx.metadata[key] = format_time(at + by)
+        with suppress(OverflowError):
+            if at is not None:
+                rx.metadata[key] = format_time(at + by)

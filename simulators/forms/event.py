@@ -7,6 +7,7 @@ frame that is kept.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -73,8 +74,9 @@ class Event:
         event.f_port = after.f_port if after.f_port is not None else event.f_port
         if before.network_at is not None and after.network_at is not None:
             at = timestamp(event, "time")
-            if at is not None:
-                _write_time(event, "time", at, at + (after.network_at - before.network_at))
+            with suppress(OverflowError):
+                if at is not None:
+                    _write_time(event, "time", at, at + (after.network_at - before.network_at))
         return topic
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from chirpstack_api import gw
 from google.protobuf import json_format
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from khaen import wire
@@ -334,6 +334,35 @@ def test_any_bytes_pass(topic: str, body: bytes, udp: bool) -> None:
     changed = rewrite(record, lambda f: replace(f, gateway_eui=OTHER, at=AT, dev_eui=TWIN))
 
     assert (changed is record) == (found == ())
+
+
+@settings(max_examples=300)
+@given(
+    record=st.sampled_from(ALL),
+    spots=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=6),
+    cut=st.integers(0, 3000),
+)
+def test_broken_records_pass(record: Record, spots: list[tuple[int, int]], cut: int) -> None:
+    payload = bytearray(record.payload)
+    for spot, value in spots:
+        payload[spot % len(payload)] = value
+    broken = replace(record, payload=bytes(payload[:cut]))
+    found = frames(broken)
+    changed = rewrite(
+        broken,
+        lambda f: replace(
+            f,
+            gateway_eui=OTHER,
+            dev_eui=TWIN,
+            at=f.at and AT,
+            network_at=f.network_at and AT,
+            tmst=f.tmst and 1,
+            origin=Origin.REPLAY,
+        ),
+    )
+
+    assert changed is not None
+    assert len(frames(changed)) == len(found)
 
 
 def test_what_nobody_asked_to_mend_stays_wrong() -> None:
