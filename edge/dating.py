@@ -94,7 +94,9 @@ class Dating:
         if live:
             return Date(clock=Rung.ARRIVAL)
         at = record.after or FLOOR
-        return Date(clock=Rung.BETWEEN, at=at, until=max(at, record.before or self._clock.now()))
+        # A clock that is not known to be true says nothing of the end: that is then the arrival.
+        end = record.before or (self._clock.now() if self._synced else None)
+        return Date(clock=Rung.BETWEEN, at=at, until=None if end is None else max(at, end))
 
 
 def from_gps(milliseconds: int) -> datetime | None:

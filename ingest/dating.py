@@ -50,7 +50,7 @@ class Dating:
         if at is None:
             return _by_arrival(way, arrived, settled=settled)
         if heard.clock is Rung.BETWEEN:
-            start, end = min(at, arrived), min(heard.until or at, arrived)
+            start, end = min(at, arrived), min(heard.until or arrived, arrived)
             return Dated(start, Rung.BETWEEN, max(start, end))
         if way is Way.LIVE:
             return _live(heard.clock, at, arrived, settled=settled)

@@ -60,8 +60,11 @@ class Document:
         self.problems.append((place, Problem(path=path, text=text, remedy=remedy)))
 
 
-def read(file: Path) -> Document:
-    """Read a site file and the lists it names; what cannot be read is in its problems."""
+def read(file: Path, *, begins: str = "site: name-of-the-site") -> Document:
+    """Read a site file and the lists it names; what cannot be read is in its problems.
+
+    Another kind of file `begins` otherwise.
+    """
     document = Document(file)
     text = _text(document, file, ())
     node = None
@@ -75,9 +78,7 @@ def read(file: Path) -> Document:
         value = _table(document, node, (), frozenset())
         document.value.update({name: _listed(document, name, v) for name, v in value.items()})
     elif text is not None:
-        document.complain(
-            Place(file, 1), (), "is not a table of keys", "begin with `site: name-of-the-site`"
-        )
+        document.complain(Place(file, 1), (), "is not a table of keys", f"begin with `{begins}`")
     return document
 
 
@@ -105,7 +106,7 @@ def _complain_of_yaml(document: Document, error: yaml.YAMLError) -> None:
     text = getattr(error, "problem", None) or str(error)
     remedy = "indent with spaces, and put quotes around texts that hold `: ` or begin with a sign"
     if "single document" in str(error):
-        remedy = "take out the line `---` in the middle; a site is one document"
+        remedy = "take out the line `---` in the middle; it is to be one document"
     document.complain(
         Place(document.file, mark.line + 1 if mark else 1), (), f"is not YAML: {text}", remedy
     )

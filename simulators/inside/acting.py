@@ -82,7 +82,7 @@ async def _network_up(_act: acts.NetworkServerUp, world: World) -> None:
 async def _replay(act: acts.ReplayFrame, world: World) -> None:
     """The call is on the air again: whoever heard it before hears it once more."""
     for hearing in world.last_call(world.subjects.resident(act.resident)):
-        world.twin.forwarders[hearing.gateway_eui].push([hearing])
+        world.twin.forwarders[hearing.gateway_eui].push([hearing], world.now)
 
 
 async def _accept(act: acts.Accept, world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -16,13 +17,14 @@ from khaen.site.model import Site
 from simulators.application.names import identify, name_device
 from simulators.network.core import NetworkCore
 from simulators.network.exchange import Exchange
+from simulators.network.output import Event
 from simulators.network.plan import Network
 
 _CLIENT = "chirpstack"
 
 
 class VirtualNetwork:
-    """All ABP devices and gateways of a site, registered. `up` says whether it runs."""
+    """All ABP devices and gateways of a site, registered."""
 
     def __init__(
         self,
@@ -38,6 +40,8 @@ class VirtualNetwork:
         self._exchange = Exchange(self.core)
         self._clock = clock
         self._changed = asyncio.Event()
+        self.told: Counter[tuple[DevEui, str]] = Counter()
+        """Events of each device that applications were told of, by kind."""
         for gateway in site.gateways:
             self.core.add_gateway(gateway.eui)
         for device in site.devices:
@@ -66,7 +70,10 @@ class VirtualNetwork:
         """Do what is due, for ever."""
         while True:
             self._changed.clear()
-            for topic, payload in self._exchange.render(self.core.step()):
+            out = self.core.step()
+            events = (one for one in out if isinstance(one, Event))
+            self.told.update((event.dev_eui, event.kind) for event in events)
+            for topic, payload in self._exchange.render(out):
                 self._client.publish(topic, payload)
             due = self.core.next_at()
             wait = None if due is None else max(0.0, due - self._clock.monotonic())

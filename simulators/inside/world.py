@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,11 +15,15 @@ from typing import Any, Final, Self
 from pydantic import SecretBytes
 
 from khaen.ids import DevEui, GatewayEui
+from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.mqtt import Connect, Handlers, MqttSettings, Session
 from khaen.site.model import Site
 from simulators.acts import Act
 from simulators.device import Transmission
+from simulators.faults.fault import Fault
+from simulators.faults.faults import Faults
+from simulators.faults.live import FaultyRoad
 from simulators.inside import acting
 from simulators.inside.broker import Broker
 from simulators.inside.client import VirtualClient
@@ -80,6 +84,7 @@ class World:
         network_server: bool = False,
         satellites: bool = False,
         cadence: Cadence = REAL,
+        faults: Sequence[Fault] = (),
     ) -> None:
         self.site, self.start, self._seed = _heard_each(site, cadence), start, seed
         self.ledger = folder / "ledger.sqlite"
@@ -107,6 +112,8 @@ class World:
         self.traffic = Traffic(site, keys, seed=seed, start=start, pace=pace)
         self.traffic.listen(self._note)
         self.twin = self._make_twin()
+        if faults:
+            self._lay_roads(keys, faults)
         self._calls: dict[DevEui, tuple[Hearing, ...]] = {}
         self._sent: dict[bytes, float] = {}
         self._tasks: list[asyncio.Task[Any]] = []
@@ -239,6 +246,25 @@ class World:
             self.clock,
             longest_wait_s=_LONGEST_WAIT_S,
         )
+
+    def _lay_roads(self, keys: Mapping[DevEui, SessionKeys], faults: Sequence[Fault]) -> None:
+        """Have all faults work between each packet forwarder and its agent."""
+        names: dict[str, str] = {
+            self.subjects.short(gateway): gateway for gateway in self.subjects.gateways
+        }
+        names |= self.subjects.residents
+        ciphers = {
+            device.dev_eui: SessionCipher(
+                dev_addr=device.dev_addr,
+                nwk_s_key=keys[device.dev_eui].nwk_s_key,
+                app_s_key=keys[device.dev_eui].app_s_key,
+            )
+            for device in self.site.devices
+            if device.dev_addr is not None and device.dev_eui in keys
+        }
+        for forwarder in self.twin.forwarders.values():
+            work = Faults(faults, self._seed, self.start, ciphers=ciphers, names=names)
+            forwarder.road = FaultyRoad(work, self.start, self.clock, forwarder.transmit).send
 
     def _connect(self, link: VirtualLink) -> Connect:
         def connect(settings: MqttSettings, session: Session, handlers: Handlers) -> VirtualClient:

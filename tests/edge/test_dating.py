@@ -96,6 +96,13 @@ def test_a_boot_without_true_time_is_a_span_between_its_neighbours() -> None:
     assert wrong.until == wrong.at, "a span does not end before it begins"
 
 
+def test_a_clock_that_is_not_true_ends_no_span() -> None:
+    dating, _ = make(true=False)
+    heard = record(replace(dating.hear(), boot_id="another boot"), after=START - HOUR)
+    date = dating.date(heard, live=False)
+    assert date == Date(clock=Rung.BETWEEN, at=START - HOUR, until=None)
+
+
 def test_the_kernel_is_not_asked_more_than_once_a_second() -> None:
     asked = []
 

@@ -59,6 +59,12 @@ def test_a_span_ends_at_the_arrival() -> None:
     assert (dated.at, dated.until) == (START - timedelta(hours=2), START)
 
 
+def test_a_span_without_an_end_ends_at_the_arrival() -> None:
+    span = heard(START - timedelta(hours=2), clock=Rung.BETWEEN)
+    dated = Dating().date(span, Way.BACKLOG, START, settled=True)
+    assert (dated.at, dated.until) == (START - timedelta(hours=2), START)
+
+
 def test_a_late_frame_from_the_future_was_heard_before() -> None:
     dated = Dating().date(heard(START + timedelta(days=1)), Way.BACKLOG, START, settled=True)
     assert (dated.at, dated.clock) == (START, Rung.BETWEEN)

@@ -1,0 +1,1 @@
+"""Scenarios: files that say what happens at a site, and what must come of it."""
