@@ -53,7 +53,7 @@ class Drive:
         while True:
             limit = until if self._speed == FASTEST else min(self.now, until)
             for _ in range(_AT_ONCE):
-                if self._agenda.next_at > limit:
+                if self._agenda.next_at > limit or self._agenda.next_at == NEVER:
                     break
                 self._agenda.step()
             else:

@@ -36,7 +36,6 @@ from simulators.radio import Flight, Hearing
 from simulators.site import WRISTBAND, eirp_of, make_radio
 
 FIRST_WITHIN_S: Final = 8.0
-"""Every device with a session is heard for the first time within so many seconds."""
 _LONGEST_DELAY_S: Final = 17.0
 """After an uplink's end: RX2 at RXTimingSetupReq's longest delay, and some."""
 _BAND_TRIES: Final = 1
@@ -47,11 +46,13 @@ _BAND_TRIES: Final = 1
 class Pace:
     """Seconds between regular reports: far less than in a real site, so that a screen lives.
 
-    The duty cycle of the law still holds: a slow device reports less often than this.
+    The duty cycle of the law still holds: a slow device reports less often than this. Every device
+    with a session is heard for the first time within `first` seconds.
     """
 
     wristband: float = 12.0
     sensor: float = 20.0
+    first: float = FIRST_WITHIN_S
 
 
 Heard = Callable[[Transmission, tuple[Hearing, ...]], None]
@@ -188,13 +189,14 @@ class Traffic:
 
     # -- acts ---------------------------------------------------------------
 
-    def press(self, resident: str, at: float) -> DevEui:
+    def press(self, resident: str, at: float, *, again: bool = False) -> DevEui:
         """An elder presses for help at `at`; repeated until acknowledged or 3 minutes are over.
 
-        Raises KeyError for a resident without a wristband of this site.
+        `again`: only if nobody has answered her since she pressed. Raises KeyError for a resident
+        without a wristband of this site.
         """
         node = self._nodes[self.residents[resident]]
-        self.agenda.at(at, partial(calls.press, node, _elder(node)))
+        self.agenda.at(at, partial(calls.press, node, _elder(node), again=again))
         return node.dev_eui
 
     def fall(
@@ -219,18 +221,20 @@ class Traffic:
     # -- construction -------------------------------------------------------
 
     def _add(self, entry: SiteDevice, keys: SessionKeys | None, join_keys: JoinKeys | None) -> None:
-        rng = Random(f"{self._seed}|device|{entry.dev_eui}")
-        model = self._model(entry, rng) if entry.position is not None else None
+        rng, home = Random(f"{self._seed}|device|{entry.dev_eui}"), entry.position
+        model = self._model(entry, rng) if home is not None else None
         mac = self._mac(entry, keys, join_keys) if model is not None else None
-        if model is None or mac is None:
+        if home is None or model is None or mac is None:
             self.silent.add(entry.family)
             return
         band = entry.family == WRISTBAND
         if band and entry.resident is not None:
             self.residents[entry.resident] = entry.dev_eui
         interval = self._pace.wristband if band else self._pace.sensor
-        node = self._nodes[entry.dev_eui] = Node(self, mac, model, interval=interval, rng=rng)
-        node.start(FIRST_WITHIN_S)
+        node = self._nodes[entry.dev_eui] = Node(
+            self, mac, model, home=home, interval=interval, rng=rng
+        )
+        node.start(self._pace.first)
 
     def _model(self, entry: SiteDevice, rng: Random) -> Reporter | None:
         if entry.family == WRISTBAND:
