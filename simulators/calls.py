@@ -48,15 +48,25 @@ class Call:
             del self._node.calls[self._port]
 
 
-def press(node: Node, elder: Elder, now: float) -> None:
-    """She presses: at once, then each 10 to 15 s until acknowledged or 3 minutes are over."""
+def press(node: Node, elder: Elder, now: float, *, again: bool = False) -> None:
+    """She presses: at once, then each 10 to 15 s until acknowledged or 3 minutes are over.
+
+    `again` is one who pressed before, and does not where her band has heard that somebody comes.
+    """
+    if again and not elder.waiting:
+        return
     count = elder.press()
     _begin(node, SOS_PORT, lambda age: (elder.call(count, age), True), repeat_ages(node.rng), now)
 
 
 def fall(node: Node, elder: Elder, now: float, *, cancel_s: float, then: Stage) -> None:
     """She falls: the impact at once, what became of her after `cancel_s`, besides the repeats."""
-    count = elder.fall(node.time(now))
+    if then is Stage.CANCELLED:  # it was none
+        count = elder.clap(node.time(now))
+    elif then is Stage.MOVING:
+        count = elder.fall(node.time(now), minutes=cancel_s / 60)
+    else:
+        count = elder.fall(node.time(now))
 
     def say(age: float) -> tuple[Message, bool]:
         stage = then if age >= cancel_s else Stage.IMPACT

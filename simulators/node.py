@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
 from khaen.ids import DevEui
+from khaen.site.model import Position
 from simulators.agenda import NEVER, Agenda
 from simulators.city import Reporter
 from simulators.device import Message, Transmission
@@ -34,16 +35,31 @@ class Air(Protocol):
     def time(self, at: float) -> datetime:
         """The time of day at so many seconds."""
 
+    def move(self, dev_eui: DevEui, position: Position) -> None:
+        """A device is somewhere else from now on."""
+
 
 class Node:
-    """A device with its model. `calls` is what it repeats, by port."""
+    """A device with its model. `home` is where the site file puts it; `calls` is what it repeats,
+    by port.
+    """
 
-    __slots__ = ("_air", "_waking", "calls", "interval", "mac", "model", "rng")
+    __slots__ = (
+        "_air", "_waking", "_where", "calls", "home", "interval", "mac", "model", "rng",
+    )  # fmt: skip
 
     def __init__(
-        self, air: Air, mac: Mac, model: Reporter, *, interval: float, rng: Random
+        self,
+        air: Air,
+        mac: Mac,
+        model: Reporter,
+        *,
+        home: Position,
+        interval: float,
+        rng: Random,
     ) -> None:
         self.mac, self.model, self.interval, self.rng = mac, model, interval, rng
+        self.home = self._where = home
         self.calls: dict[int, Call] = {}
         self._air, self._waking = air, NEVER
 
@@ -75,9 +91,18 @@ class Node:
         self.agenda.at(max(now + wait, self.mac.quiet_until), self.report)
 
     def send(self, message: Message, now: float) -> None:
-        """Have the device send a message."""
+        """Have the device send a message, from where it is."""
         if not self._air.silenced:
+            self._move(now)
             self._do(lambda: self.mac.send(message, now))
+
+    def _move(self, now: float) -> None:
+        """Follow a model that says where it is: a bus, somebody who wanders."""
+        find = getattr(self.model, "position", None)
+        where = self.home if find is None else find(self.time(now), self.home)
+        if where != self._where:
+            self._where = where
+            self._air.move(self.dev_eui, where)
 
     def hear(self, phy: bytes, snr: float, now: float) -> None:
         """A gateway's frame came into an open window, and is over."""

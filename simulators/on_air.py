@@ -35,7 +35,7 @@ def perform(act: Act, traffic: Traffic, site: Site, at: float) -> bool:
 
 def _press(act: acts.Press, traffic: Traffic, _site: Site, at: float) -> None:
     for time in range(act.again + 1):
-        traffic.press(act.resident, at + time * act.every_s)
+        traffic.press(act.resident, at + time * act.every_s, again=time > 0)
 
 
 def _fall(act: acts.Fall, traffic: Traffic, site: Site, at: float) -> None:

@@ -14,7 +14,8 @@ from khaen.lorawan.frame import DataFrame, parse
 from khaen.reading import Decoded, EventKind, Quality
 from khaen.site.model import Device
 from simulators.device import Transmission
-from simulators.payloads.wristband import FALL_PORT, SOS_PORT, TELEMETRY_PORT
+from simulators.payloads.wristband import FALL_PORT, SOS_PORT, TELEMETRY_PORT, Stage
+from simulators.people import Activity
 from simulators.site import CALLER, FALLER, Demonstration, make_site
 from simulators.traffic import FIRST_WITHIN_S, Traffic
 
@@ -185,3 +186,40 @@ def test_devices_that_nobody_can_simulate_stay_silent_and_are_named() -> None:
     traffic = Traffic(site, made.keys, seed=1, start=START)
     assert traffic.silent == {"unheard_of"}
     assert play(traffic, 60.0) == []
+
+
+def test_she_presses_again_only_while_nobody_answers() -> None:
+    made = make_site(1)
+    for answered, presses in ((False, 2), (True, 1)):
+        traffic = make_traffic(made)
+        band = traffic.press(CALLER, 6.0)
+        if answered:
+            traffic.hear_downlink(band, 13, bytes.fromhex("1101"), 60.0)
+        traffic.press(CALLER, 206.0, again=True)
+        heard = calls(made, traffic, 300.0, SOS_PORT)
+        assert len({one.decoded.events[0].press for one in heard}) == presses
+
+
+def test_one_who_moves_after_a_fall_is_up_and_one_who_takes_it_back_was_never_down() -> None:
+    made = make_site(1)
+    for then, activity in (
+        (Stage.STILL, Activity.FALLEN),
+        (Stage.MOVING, Activity.WALKING),
+        (Stage.CANCELLED, Activity.RESTING),
+    ):
+        traffic = make_traffic(made)
+        traffic.fall(FALLER, 13.0, cancel_s=5.0, then=then)
+        play(traffic, 60.0)
+        assert traffic.elder(FALLER).activity is activity
+
+
+def test_one_who_wanders_out_of_reach_is_not_heard_until_she_is_back() -> None:
+    made = make_site(1)
+    traffic = make_traffic(made)
+    band = traffic.residents[CALLER]
+    heard: list[float] = []
+    traffic.listen(lambda sent, by: heard.append(sent.at) if by and sent.dev_eui == band else None)
+    traffic.elder(CALLER).wander(START, 100_000, 60)
+    play(traffic, 3700.0)
+    assert not [at for at in heard if 1000 < at < 2600]
+    assert [at for at in heard if at > 3600]
