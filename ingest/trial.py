@@ -100,7 +100,8 @@ class Trial:
             wants=partial(engine.wants, among=version.rules),
             evaluator=self._evaluate,
         )
-        self._ingest = InProcess(self._database, key, self._clock, judgement=judgement)
+        timeless = _Timeless(self._clock)
+        self._ingest = InProcess(self._database, key, timeless, judgement=judgement)
 
     def close(self) -> None:
         """Close the ledger."""
@@ -224,6 +225,17 @@ class Trial:
             if alarm is not None:
                 closed = replace(alarm, state=State.NORMAL, closed_at=due, outcome=Outcome.TEST)
                 alarms.change(tx, AlarmChange(alarm=closed, change=Change.CLOSED, at=due))
+
+
+class _Timeless:
+    """A clock by which no time passes: the site does not change, so nobody looks for changes."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.now = clock.now
+
+    def monotonic(self) -> float:
+        """Always the same."""
+        return 0.0
 
 
 def _simulated(site: Site) -> Site:
