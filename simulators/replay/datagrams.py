@@ -17,14 +17,13 @@ from chirpstack_api import gw
 
 from khaen import topics
 from khaen.capture import Record, Road
-from khaen.errors import WireError
 from khaen.ids import GatewayEui
 from khaen.topics import GatewayTopic
 from khaen.uplink import Kind
 from khaen.wire import data_rate
 from simulators.forms.datagram import HEADER, PUSH_DATA, gateway_of
 from simulators.forms.message import Message
-from simulators.replay.skip import Skip
+from simulators.replay.skip import BROKEN, Skip
 
 _VERSION: Final = 2
 _TIMES: Final = ("time", "tmms", "ftime")
@@ -68,7 +67,7 @@ def _entries(record: Record) -> tuple[GatewayEui, list[dict[str, Any]]]:
                 raise Skip("no_frames")
             gateway = topic.gateway
             found = [_rxpk(Message(gw.UplinkFrame(), record.payload).message)]
-    except (ValueError, WireError, RecursionError, AttributeError, TypeError) as error:
+    except BROKEN as error:
         raise Skip("unreadable") from error
     if not found:
         raise Skip("no_frames")

@@ -16,7 +16,7 @@ from simulators.frames import Frame, frames, rewrite
 from simulators.replay.identities import Identities, Target
 from simulators.replay.keyring import Keyring, Opened
 from simulators.replay.scrub import scrub
-from simulators.replay.skip import Skip
+from simulators.replay.skip import BROKEN, Skip
 
 _CIPHERS: Final = 10_000
 
@@ -44,10 +44,13 @@ class Remap:
         """The record about others. Raises Skip."""
         if not frames(record):
             raise Skip("no_frames")
-        changed = rewrite(record, self._change)
-        if changed is None:
-            raise Skip("empty")
-        return scrub(changed, self._identities) if self._identities.anonymous else changed
+        try:
+            changed = rewrite(record, self._change)
+            if changed is None:
+                raise Skip("no_frames")
+            return scrub(changed, self._identities) if self._identities.anonymous else changed
+        except BROKEN as error:
+            raise Skip("unreadable") from error
 
     def _change(self, frame: Frame) -> Frame:
         if frame.gateway_eui is not None:

@@ -14,15 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chirpstack_api import gw, integration
-from google.protobuf.json_format import ParseError
-from google.protobuf.message import DecodeError as ProtobufError
 
 from edge import rxpk
 from edge.rxpk import RxpkError
 from khaen import topics
 from khaen.capture import Record, Road
 from khaen.clock import Rung, parse_time
-from khaen.errors import WireError
 from khaen.ids import GatewayEui, parse_epoch
 from khaen.topics import ApplicationTopic, GatewayTopic
 from khaen.uplink import Kind, Number, Origin
@@ -31,7 +28,7 @@ from khaen.wire import stamp as seal
 from simulators.forms.datagram import HEADER, PUSH_DATA, gateway_of
 from simulators.forms.message import Message, shift_gateway, timestamp
 from simulators.replay.numbers import Numbers
-from simulators.replay.skip import Skip
+from simulators.replay.skip import BROKEN, Skip
 from store.hearing import NOWHERE
 
 Moved = Callable[[datetime], datetime]
@@ -40,7 +37,6 @@ LIVE: Final = timedelta(seconds=2)
 """docs/wire.md: what is older takes the backlog."""
 _ENVELOPES: Final = frozenset({"event/up", "live", "backlog"})
 _SENT: Final = frozenset({Kind.LORAWAN, Kind.P2P, Kind.APPLICATION})
-_BROKEN = (ValueError, RecursionError, ProtobufError, ParseError, WireError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +64,7 @@ class Stamper:
             if isinstance(topic, GatewayTopic) and topic.leaf in _ENVELOPES:
                 frame = Message(gw.UplinkFrame(), record.payload).message
                 return [self._envelope(topic.gateway, topic.prefix, frame, record, moved, now)]
-        except _BROKEN as error:
+        except BROKEN as error:
             raise Skip("unreadable") from error
         raise Skip("no_frames")
 
