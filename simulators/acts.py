@@ -160,6 +160,39 @@ class PressButton(_OfDevice):
     says = ("มีคนกดปุ่ม {device} ({how})", "somebody presses the button {device} ({how})")
 
 
+class Stick(_OfDevice):
+    """What a sensor measures stays as it is, until it is mended."""
+
+    act: Literal["stick"] = "stick"
+    says = ("เซ็นเซอร์ {device} ค้าง ค่าไม่เปลี่ยน", "the sensor {device} sticks")
+
+
+class Drift(_OfDevice):
+    """A sensor's main value goes away from the truth, until it is mended."""
+
+    act: Literal["drift"] = "drift"
+    per_hour: float = Field(default=1.0, ge=-1000, le=1000)
+    """In the value's own unit: °C, µg/m³, m, W."""
+    says = (
+        "เซ็นเซอร์ {device} เพี้ยนไปชั่วโมงละ {per_hour:g}",
+        "the sensor {device} drifts by {per_hour:g} an hour",
+    )
+
+
+class RunDown(_OfDevice):
+    """A sensor's battery is nearly empty, until it is mended."""
+
+    act: Literal["run_down"] = "run_down"
+    says = ("แบตเตอรี่ของ {device} ใกล้หมด", "the battery of {device} is nearly empty")
+
+
+class Mend(_OfDevice):
+    """Somebody has looked after a sensor: all its faults are gone."""
+
+    act: Literal["mend"] = "mend"
+    says = ("ซ่อมเซ็นเซอร์ {device} แล้ว", "the sensor {device} is mended")
+
+
 class ReplayFrame(_OfResident):
     """An attacker sends a frame once more that was on the air before: her band's last call."""
 
@@ -313,6 +346,10 @@ AnyAct = Annotated[
     | Fever
     | Episode
     | PressButton
+    | Stick
+    | Drift
+    | RunDown
+    | Mend
     | ReplayFrame
     | CutGateway
     | RestoreGateway

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from khaen.ids import DevEui
+from khaen.ids import parse_dev_eui
 from khaen.site.model import Site
 from simulators import acts
 from simulators.acts import Act
+from simulators.city import Sensor
 from simulators.payloads.milesight import Press
 from simulators.payloads.wristband import Stage
+from simulators.subjects import UnknownSubject
 from simulators.traffic import Traffic
 
 CANCEL_S: Final = 30.0
@@ -24,7 +26,8 @@ _STAGES: Final = {"still": Stage.STILL, "moves": Stage.MOVING, "cancels": Stage.
 def perform(act: Act, traffic: Traffic, site: Site, at: float) -> bool:
     """Do an act at `at` seconds of the traffic; False for one that befalls neither.
 
-    Raises KeyError for a subject that is not simulated: check it first (`Subjects.check`).
+    Raises KeyError for a subject that is not simulated: check it first (`Subjects.check`);
+    UnknownSubject for a device that cannot do this.
     """
     do = _DOES.get(type(act))
     if do is None:
@@ -72,7 +75,33 @@ def _episode(act: acts.Episode, traffic: Traffic, _site: Site, at: float) -> Non
 
 
 def _press_button(act: acts.PressButton, traffic: Traffic, _site: Site, at: float) -> None:
-    traffic.press_button(DevEui(act.device), at, Press[act.how.upper()])
+    try:
+        traffic.press_button(parse_dev_eui(act.device), at, Press[act.how.upper()])
+    except KeyError as error:
+        raise UnknownSubject(f"{act.device} is no button") from error
+
+
+def _stick(act: acts.Stick, traffic: Traffic, _site: Site, at: float) -> None:
+    _sensor(traffic, act.device).stick(_time(traffic, at))
+
+
+def _drift(act: acts.Drift, traffic: Traffic, _site: Site, at: float) -> None:
+    _sensor(traffic, act.device).drift(_time(traffic, at), act.per_hour)
+
+
+def _run_down(act: acts.RunDown, traffic: Traffic, _site: Site, at: float) -> None:
+    _sensor(traffic, act.device).run_down(_time(traffic, at))
+
+
+def _mend(act: acts.Mend, traffic: Traffic, _site: Site, _at: float) -> None:
+    _sensor(traffic, act.device).mend()
+
+
+def _sensor(traffic: Traffic, device: str) -> Sensor:
+    model = traffic.node(parse_dev_eui(device)).model
+    if not isinstance(model, Sensor) or not model.drifts:
+        raise UnknownSubject(f"{device} measures nothing that could go wrong: name a sensor")
+    return model
 
 
 def _time(traffic: Traffic, at: float) -> datetime:
@@ -89,4 +118,8 @@ _DOES: Final[Mapping[type[Act], Callable[[Any, Traffic, Site, float], None]]] = 
     acts.Fever: _fever,
     acts.Episode: _episode,
     acts.PressButton: _press_button,
+    acts.Stick: _stick,
+    acts.Drift: _drift,
+    acts.RunDown: _run_down,
+    acts.Mend: _mend,
 }

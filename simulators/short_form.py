@@ -53,6 +53,10 @@ _VERBS: Mapping[str, _Verb] = {
         act="episode", takes=("resident", "value"), optional=("minutes",), fixed={"vital": "spo2"}
     ),
     "button": _Verb(act="press_button", takes=_DEVICE, optional=("how",)),
+    "stick": _Verb(act="stick", takes=_DEVICE),
+    "drift": _Verb(act="drift", takes=_DEVICE, optional=("per_hour",)),
+    "flat": _Verb(act="run_down", takes=_DEVICE),
+    "mend": _Verb(act="mend", takes=_DEVICE),
     "replay": _Verb(act="replay_frame", takes=_RESIDENT),
     "cut": _Verb(act="cut_gateway", takes=_GATEWAY, optional=("how",)),
     "restore": _Verb(act="restore_gateway", takes=_GATEWAY),

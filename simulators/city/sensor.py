@@ -34,7 +34,7 @@ class Sensor(ABC):
     ranges: ClassVar[Ranges] = {}
     """What the instrument can measure: beyond, it says the limit."""
     drifts: ClassVar[Drifts] = {}
-    """σ per year of how far a value goes from the truth."""
+    """σ per year of how far a value goes from the truth; the main value first."""
 
     def __init__(self, rng: Random, city: City, position: Position) -> None:
         self.name = f"{rng.getrandbits(64):016x}"
@@ -66,9 +66,12 @@ class Sensor(ABC):
         """Its values stay as they are at a time."""
         self.ageing.stick(hours_of(at))
 
-    def drift(self, at: datetime, name: str, per_hour: float) -> None:
-        """A value goes away from the truth. Raises KeyError for one that it does not measure."""
-        self.ageing.drift(hours_of(at), name, per_hour)
+    def drift(self, at: datetime, per_hour: float, name: str = "") -> None:
+        """A value goes away from the truth, the main one if none is named.
+
+        Raises KeyError for one that does not drift.
+        """
+        self.ageing.drift(hours_of(at), name or next(iter(self.drifts), name), per_hour)
 
     def run_down(self, at: datetime) -> None:
         """Its battery is nearly empty from a time on."""

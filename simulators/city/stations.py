@@ -22,7 +22,7 @@ class AirStation(Sensor):
 
     f_port = decentlab.F_PORT
     ranges: ClassVar[Ranges] = {**_AIR, "pm2_5": (0.0, 1000.0), "coarse": (0.0, 1000.0)}
-    drifts: ClassVar[Drifts] = {**_DRIFTS, "pm2_5": 1.5}
+    drifts: ClassVar[Drifts] = {"pm2_5": 1.5, **_DRIFTS}
 
     def __init__(self, rng: Random, city: City, position: Position) -> None:
         super().__init__(rng, city, position)

@@ -84,14 +84,14 @@ def test_a_stuck_sensor_says_the_same_until_it_is_mended(family: str) -> None:
 
 def test_a_drifting_sensor_goes_away_from_the_truth() -> None:
     sensor, well = make("milesight_em300_th"), make("milesight_em300_th")
-    sensor.drift(START, "temperature", 0.5)
+    sensor.drift(START, 0.5)
     for hours in (0, 4, 20):
         at = START + timedelta(hours=hours)
         said, usual = (values("milesight_em300_th", s, at) for s in (sensor, well))
         off = said["air_temperature"] - usual["air_temperature"]
         assert off == pytest.approx(hours / 2, abs=0.11)
     with pytest.raises(KeyError):
-        sensor.drift(START, "colour", 1.0)
+        sensor.drift(START, 1.0, "colour")
     far = values("milesight_em300_th", sensor, START + timedelta(days=90))
     assert far["air_temperature"] == 60.0  # the end of what the instrument can say
 

@@ -1,0 +1,64 @@
+"""Acts that befall sensors, done to a site's traffic."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from decoders.decode import decode_payload
+from khaen.ids import DevEui
+from simulators.acts import ACTS
+from simulators.on_air import perform
+from simulators.site import make_site
+from simulators.subjects import UnknownSubject
+from simulators.traffic import Traffic
+
+START = datetime(2026, 4, 13, 5, 0, tzinfo=UTC)
+MADE = make_site(1)
+
+
+def find(family: str) -> DevEui:
+    return next(device.dev_eui for device in MADE.site.devices if device.family == family)
+
+
+def read(traffic: Traffic, family: str, at: float) -> dict[str, float]:
+    message = traffic.node(find(family)).model.report(traffic.time(at))
+    decoded = decode_payload(family, message.f_port, message.payload)
+    return {reading.quantity: reading.value for reading in decoded.readings}
+
+
+def live(family: str, *acts: dict[str, object]) -> list[dict[str, float]]:
+    """What a sensor says each two hours, when each of these happens at noon or an hour later."""
+    traffic = Traffic(MADE.site, MADE.keys, seed=1, start=START)
+    for number, act in enumerate(acts):
+        device = find(family).upper()
+        assert perform(
+            ACTS.validate_python({"device": device, **act}), traffic, MADE.site, 3600.0 * number
+        )
+    return [read(traffic, family, 7200.0 * number) for number in range(4)]
+
+
+def test_sensors_stick_drift_run_down_and_are_mended() -> None:
+    family = "milesight_em300_th"
+    well = live(family)
+    stuck = live(family, {"act": "stick"})
+    assert {row["air_temperature"] for row in stuck} == {well[0]["air_temperature"]}
+    drifted = live(family, {"act": "drift", "per_hour": 1.5})
+    offs = [a["air_temperature"] - b["air_temperature"] for a, b in zip(drifted, well, strict=True)]
+    assert offs == pytest.approx([0, 3, 6, 9], abs=0.11)
+    assert live(family, {"act": "run_down"})[3]["battery_level"] < 10
+    assert live(family, {"act": "stick"}, {"act": "drift"}, {"act": "mend"}) == well
+
+
+@pytest.mark.parametrize(
+    ("act", "family"),
+    [
+        ("stick", "milesight_ws101"),
+        ("drift", "khaen_wristband"),
+        ("press_button", "milesight_wts506"),
+    ],
+)
+def test_a_device_that_cannot_do_it_is_named(act: str, family: str) -> None:
+    traffic = Traffic(MADE.site, MADE.keys, seed=1, start=START)
+    made = ACTS.validate_python({"act": act, "device": find(family)})
+    with pytest.raises(UnknownSubject, match=find(family)):
+        perform(made, traffic, MADE.site, 0.0)
