@@ -72,6 +72,8 @@ class PacketForwarder(asyncio.DatagramProtocol):
         self.counts = Counts()
         self.road: Callable[[bytes], None] = self.transmit
         """Takes every datagram to the agent; a road with faults may stand before `transmit`."""
+        self.rarer = 1.0
+        """How many times rarer it speaks without having heard anything, for runs of days."""
         self._head = bytes.fromhex(gateway.eui)
         self._clock, self._now, self._told = clock, now, acked
         self._token = 0
@@ -91,12 +93,12 @@ class PacketForwarder(asyncio.DatagramProtocol):
         self._closed.clear()
         transport, _ = await loop.create_datagram_endpoint(lambda: self, remote_addr=(host, port))
         try:
-            next_stat = self._clock.monotonic() + STAT_S
+            next_stat = self._clock.monotonic() + STAT_S * self.rarer
             while True:
                 self._pull()
-                await asyncio.sleep(KEEPALIVE_S)
+                await asyncio.sleep(KEEPALIVE_S * self.rarer)
                 if self._clock.monotonic() >= next_stat:
-                    next_stat += STAT_S
+                    next_stat += STAT_S * self.rarer
                     self._send_stat()
         finally:
             transport.close()

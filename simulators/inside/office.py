@@ -22,8 +22,8 @@ from khaen.settings import AlarmSettings, LedgerSettings, Settings
 from simulators.inside.ingest import VirtualIngest
 from store import notifications, timers
 
-LOOK_S: Final = 2.0
-"""How often the real program looks at gateways."""
+LOOK_S: Final = 10.0
+"""How often it looks at gateways, by itself; the real program does each 2 s."""
 
 
 class _Silent(Channel):

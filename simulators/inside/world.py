@@ -51,16 +51,17 @@ _LONGEST_WAIT_S: Final = 3600.0
 class Cadence:
     """How often agents beat and tell of themselves, and the alarm program looks at them; seconds.
 
-    By default as in reality.
+    `rarer` is how many times rarer than in reality packet forwarders say that they live.
     """
 
     heartbeat_s: float = 60.0
     status_s: float = 30.0
     look_s: float = LOOK_S
+    rarer: float = 1.0
 
 
 REAL: Final = Cadence()
-CALM: Final = Cadence(heartbeat_s=600.0, status_s=900.0, look_s=300.0)
+CALM: Final = Cadence(heartbeat_s=600.0, status_s=900.0, look_s=300.0, rarer=30.0)
 """For runs of days: gateways that beat each ten minutes are silent after 25 of them."""
 _BEATS_MISSED: Final = 2.5
 
@@ -111,7 +112,7 @@ class World:
         self.loop.wire = Wire(self.gateways).carry
         self.traffic = Traffic(site, keys, seed=seed, start=start, pace=pace)
         self.traffic.listen(self._note)
-        self.twin = self._make_twin()
+        self.twin = self._make_twin(cadence)
         if faults:
             self._lay_roads(keys, faults)
         self._calls: dict[DevEui, tuple[Hearing, ...]] = {}
@@ -235,17 +236,20 @@ class World:
             gateway.satellite = satellites
             yield gateway
 
-    def _make_twin(self) -> Twin:
+    def _make_twin(self, cadence: Cadence) -> Twin:
         agents: dict[GatewayEui, tuple[str, int]] = {
             gateway.eui: gateway.address for gateway in self.gateways.values()
         }
-        return Twin(
+        twin = Twin(
             self.traffic,
             {gateway.eui: gateway for gateway in self.site.gateways},
             agents,
             self.clock,
             longest_wait_s=_LONGEST_WAIT_S,
         )
+        for forwarder in twin.forwarders.values():
+            forwarder.rarer = cadence.rarer
+        return twin
 
     def _lay_roads(self, keys: Mapping[DevEui, SessionKeys], faults: Sequence[Fault]) -> None:
         """Have all faults work between each packet forwarder and its agent."""
