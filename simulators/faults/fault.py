@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import ClassVar
 
@@ -154,15 +154,23 @@ class Link:
         def hear(frame: Frame) -> Frame | None:
             if not self.reach.hits(frame) or (frame.phy is None and frame.payload is None):
                 return None
-            eui, later = by or frame.gateway_eui, timedelta(seconds=after)
+            eui = by or frame.gateway_eui
             return replace(
                 frame,
                 gateway_eui=eui,
-                at=frame.at and frame.at + later,
-                network_at=frame.network_at and frame.network_at + later,
+                at=shifted(frame.at, after),
+                network_at=shifted(frame.network_at, after),
                 tmst=None if frame.tmst is None else (frame.tmst + round(after * 1e6)) % _TMST,
                 number=frame.number and self.numbering.next(eui),
             )
 
         heard = rewrite(record, hear) if frames(record) else None
         return [] if heard is None else [heard]
+
+
+def shifted(at: datetime | None, seconds: float) -> datetime | None:
+    """A time so many seconds later; the same where no datetime can hold it."""
+    try:
+        return at and at + timedelta(seconds=seconds)
+    except OverflowError:
+        return at

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from khaen.capture import Record
 from simulators.duration import Offset
-from simulators.faults.fault import Act, Due, Fault, Link
+from simulators.faults.fault import Act, Due, Fault, Link, shifted
 from simulators.faults.loss import lose
 from simulators.frames import Frame, frames
 
@@ -32,13 +31,10 @@ class Clock(Fault):
         """Date by the wrong clock."""
 
         def act(record: Record, at: float) -> list[Due]:
-            off = timedelta(seconds=self.jump + self.skew * 1e-6 * (at - self.from_))
+            off = self.jump + self.skew * 1e-6 * (at - self.from_)
 
             def date(frame: Frame) -> Frame:
-                try:
-                    return replace(frame, at=frame.at and frame.at + off)
-                except OverflowError:
-                    return frame
+                return replace(frame, at=shifted(frame.at, off))
 
             changed = link.rewrite(record, date) or record
             link.tally.changed += changed is not record

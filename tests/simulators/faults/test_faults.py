@@ -312,6 +312,7 @@ ROADS = st.builds(
         st.binary(max_size=60),
         st.integers(0, 40).map(lambda n: datagram(n, float(n)).payload),
         st.just(pull(0.0).payload),
+        st.just(datagram(3, 0.0).payload.replace(b"2026-03-01", b"9999-12-31")),
     ),
     topic=st.sampled_from(["", f"as923/gateway/{NEAR}/event/up", "khaen/priority"]),
 )
