@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
+from khaen.alarm import Alarm
 from khaen.ids import AlarmId, GatewayEui
 from khaen.uplink import Kind
 from store import accounts, alarms, board
@@ -16,6 +17,7 @@ from store.registry import Registry
 from store.schema.accounts import gateway_number
 
 _MOST_ALARMS = 1000
+_NEWEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Balance:
 
     gateways: Mapping[GatewayEui, Sums] = field(default_factory=dict)
     alarms_open: int = 0
+    newest: tuple[Alarm, ...] = ()
+    """The alarms raised last, open or not, the newest first."""
 
     def of(self, gateway: GatewayEui) -> Sums:
         """A gateway's numbers, zeros before anything came."""
@@ -69,6 +73,7 @@ class Books:
             lorawan = {row[0]: int(row[1]) for row in committed}
             everywhere = frozenset(Registry.load(connection).organisations)
             open_now = alarms.listed(connection, everywhere, open_only=True, limit=_MOST_ALARMS)
+            newest = alarms.listed(connection, everywhere, open_only=False, limit=_NEWEST)
         sums: defaultdict[GatewayEui, Counter[str]] = defaultdict(Counter)
         for row in rows:
             for name in ("heard", "committed", "gone", "in_flight", "missing", "late"):
@@ -78,6 +83,7 @@ class Books:
                 eui: Sums(**counts, lorawan=lorawan.get(eui, 0)) for eui, counts in sums.items()
             },
             alarms_open=len(open_now),
+            newest=tuple(newest),
         )
 
     def hearing_gateways(self, ids: Iterable[AlarmId]) -> int:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import shutil
-import signal
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -72,60 +68,19 @@ def demo(
     ] = None,
 ) -> None:
     """Run a simulated site on this machine: Khon Kaen, 40 elders, 3 gateways; Ctrl-C ends it."""
+    from commands.premises import new_folder, until_stopped
+
     wishes = Wishes(seconds=seconds, report=report, seed=seed, port=port, broker=broker, data=data)
-    with _folder(data) as folder:
-        raise typer.Exit(asyncio.run(_until_stopped(wishes, folder)))
-
-
-@contextmanager
-def _folder(wanted: Path | None) -> Iterator[Path]:
-    """The folder of this run; a scratch one is removed in the end. Raises NotRunnable."""
-    if wanted is None:
-        try:
-            scratch = Path(tempfile.mkdtemp(prefix="khaen-demo-"))
-        except OSError as error:
-            raise NotRunnable(
-                f"no scratch folder: {error.strerror}; free some disk, or name a folder: --data"
-            ) from error
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return
-    try:
-        wanted.mkdir(parents=True, exist_ok=True)
-        used = any(wanted.iterdir())
-    except OSError as error:
-        raise NotRunnable(f"{wanted}: {error.strerror}; name another folder: --data") from error
-    if used:
-        raise NotRunnable(
-            f"{wanted}: is not empty; simulated devices begin to count anew with each run, so "
-            "name a new folder: --data"
-        )
-    yield wanted
-
-
-async def _until_stopped(wishes: Wishes, folder: Path) -> int:
-    """Run until it is over or a signal comes; the exit status."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    work = asyncio.create_task(_run(wishes, folder), name="demo")
-    waiting = asyncio.create_task(stop.wait(), name="signal")
-    await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if work.done():
-        return work.result()
-    work.cancel()
-    await asyncio.wait({work})
-    if not work.cancelled() and (error := work.exception()) is not None:
-        raise error
-    return 0 if wishes.seconds is None else _INTERRUPTED
+    with new_folder(data, "demo") as folder:
+        status = asyncio.run(until_stopped(_run(wishes, folder)))
+    if status is None:
+        status = 0 if seconds is None else _INTERRUPTED
+    raise typer.Exit(status)
 
 
 async def _run(wishes: Wishes, folder: Path) -> int:
     from commands.demonstration import Backhauls, Stage
+    from commands.premises import started
     from commands.screen import Screen
     from deploy.broker import choose
     from deploy.local import LocalSite
@@ -154,7 +109,7 @@ async def _run(wishes: Wishes, folder: Path) -> int:
         patience = PATIENCE_S if wishes.seconds is None else QUICK_PATIENCE_S
         stage = Stage(made, local, backhauls, screen, patience=patience)
         screen.say(f"ซ้อม: ไม่มีใครถูกตามจริง  ·  simulated, nobody is paged: {file}")
-        async with _started(local):
+        async with started(local):
             outcome = await _play(local, stage, screen, wishes)
     document = _report(outcome, wishes, choose(wishes.broker))
     if wishes.report is not None:
@@ -169,9 +124,10 @@ async def _run(wishes: Wishes, folder: Path) -> int:
 async def _play(local: LocalSite, stage: Stage, screen: Screen, wishes: Wishes) -> Outcome:
     """Let a person and the simulated carer in, and play."""
     from commands.books import Books
+    from commands.premises import let_in
     from simulators.carer import Carer
 
-    mine, carers = await asyncio.to_thread(_let_in, local)
+    mine, carers = await asyncio.to_thread(let_in, local)
     how = mine if sys.stdout.isatty() else f"khaen console link --config {local.settings_file}"
     screen.say(f"{'sign in, once':<22} {how}")
     books = Books(local.ledger_url)
@@ -197,54 +153,6 @@ def _options(wishes: Wishes) -> Options:
         broker=wishes.broker,
         log_level="WARNING",
     )
-
-
-@asynccontextmanager
-async def _started(local: LocalSite) -> AsyncIterator[None]:
-    """The site's processes, for as long as they are wanted."""
-    try:
-        await asyncio.to_thread(local.prepare)
-        await asyncio.to_thread(local.apply)
-        await asyncio.to_thread(_name_people, local)
-        await local.start()
-        yield
-    finally:
-        await local.stop()
-
-
-def _name_people(local: LocalSite) -> None:
-    """Give the made-up elders made-up names, where names belong: in the ledger only."""
-    from simulators.site import nickname
-    from store import people
-    from store.database import Database
-
-    database = Database(local.ledger_url)
-    try:
-        with database.write() as tx:
-            for device in local.site.devices:
-                if device.resident is not None:
-                    called = nickname(device.resident)
-                    people.put(tx, people.Details(person=device.resident, nickname=called))
-    finally:
-        database.close()
-
-
-def _let_in(local: LocalSite) -> tuple[str, str]:
-    """Two sign-in links: the administrator's, and that of a simulated carer."""
-    from store import users
-    from store.database import Database
-
-    top = next(o.id for o in local.site.organisations if o.parent is None)
-    database = Database(local.ledger_url)
-    try:
-        with database.write() as tx:
-            administrator = users.administrator(tx)
-            carer = users.create_user(tx, name="ผู้ดูแลจำลอง", organisation=top, role=users.OPERATOR)
-            tokens = [users.make_sign_in_link(tx, user.id) for user in (administrator, carer)]
-    finally:
-        database.close()
-    mine, carers = (f"{local.console_url}/sign-in?token={token}" for token in tokens)
-    return mine, carers
 
 
 def _report(outcome: Outcome, wishes: Wishes, broker: str) -> dict[str, Any]:

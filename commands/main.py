@@ -43,6 +43,15 @@ def record(context: typer.Context) -> None:
     raise typer.Exit(recorded(context.args, prog_name="khaen record", standalone_mode=False) or 0)
 
 
+@app.command(name="simulate", add_help_option=False, context_settings=_ON)
+def simulate(context: typer.Context) -> None:
+    """Simulate a site without hardware, as radio or as events."""
+    simulated = import_module("commands.simulate").app
+    raise typer.Exit(
+        simulated(context.args, prog_name="khaen simulate", standalone_mode=False) or 0
+    )
+
+
 @app.command(name="replay", add_help_option=False, context_settings=_ON)
 def replay(context: typer.Context) -> None:
     """Send recorded traffic again."""

@@ -1,0 +1,161 @@
+"""`khaen simulate --application`: a site's uplinks as events, to a broker or to standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from khaen.errors import SettingsError
+
+if TYPE_CHECKING:
+    from khaen.mqtt import MqttSettings
+    from khaen.site.model import Site
+    from simulators.application.form import Form, Sink
+    from simulators.application.stream import Stream, Tempo
+    from simulators.traffic import Pace
+    from simulators.twin_site import Simulated
+
+_TELL_S: Final = 5.0
+
+
+class Application(enum.StrEnum):
+    """The forms of events."""
+
+    CHIRPSTACK = "chirpstack"
+    CHIRPSTACK_PROTOBUF = "chirpstack-protobuf"
+    TTS = "tts"
+    RAW = "raw"
+    RAW_BYTES = "raw-bytes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """What was asked for: `broker` None is standard output, `begin` None now, `seconds` of time."""
+
+    form: Application
+    broker: MqttSettings | None
+    tempo: Tempo
+    begin: datetime | None
+    seconds: float
+    pace: Pace
+    seed: int
+
+
+async def run(simulated: Simulated, events: Events) -> None:
+    """Hand over events until their time is over. Raises NotRunnable where no broker takes them."""
+    from commands.imitated import tell_silent
+    from khaen.clock import SystemClock
+    from simulators.application.stream import Stream
+    from simulators.application.uplinks import Uplinks
+    from simulators.traffic import Traffic
+    from simulators.twin_site import join_all
+
+    if events.broker is not None and events.form in {Application.RAW, Application.RAW_BYTES}:
+        raise SettingsError("--mqtt: raw uplinks have no topic; they go to standard output")
+    simulated = join_all(simulated, seed=events.seed)
+    clock = SystemClock()
+    traffic = Traffic(
+        simulated.site,
+        simulated.keys,
+        seed=events.seed,
+        start=events.begin or clock.now(),
+        pace=events.pace,
+    )
+    tell_silent(traffic.silent)
+    stream = Stream(
+        traffic,
+        Uplinks(simulated.site, simulated.keys, otaa=simulated.joined),
+        _form(events.form, simulated.site, events.seed),
+        clock,
+        dated=_dated(events, clock.now()),
+    )
+    telling = asyncio.create_task(_tell(stream), name="progress")
+    try:
+        async with _sink(events) as sink:
+            await stream.run(sink, events.tempo, seconds=events.seconds)
+    except BrokenPipeError:
+        # Nobody reads any more, which is an end like any other; Python shall not say so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        telling.cancel()
+        await asyncio.wait({telling})
+        typer.echo(_say(stream), err=True)
+
+
+def _dated(events: Events, now: datetime) -> datetime | None:
+    """The time of the first second; None dates uplinks as they go, where a rate sets the pace."""
+    if events.begin is None and events.tempo.rate is not None:
+        return None
+    return events.begin or now
+
+
+def _form(form: Application, site: Site, seed: int) -> Form:
+    match form:
+        case Application.CHIRPSTACK:
+            from simulators.application.chirpstack_json import ChirpStackJson
+
+            return ChirpStackJson(site, seed=seed)
+        case Application.CHIRPSTACK_PROTOBUF:
+            from simulators.application.chirpstack import ChirpStack
+
+            return ChirpStack(site, seed=seed)
+        case Application.TTS:
+            from simulators.application.the_things_stack import TheThingsStack
+
+            return TheThingsStack(site, seed=seed)
+        case Application.RAW:
+            from simulators.application.raw import RawLines
+
+            return RawLines()
+        case Application.RAW_BYTES:
+            from simulators.application.raw import RawBytes
+
+            return RawBytes()
+
+
+@asynccontextmanager
+async def _sink(events: Events) -> AsyncIterator[Sink]:
+    from simulators.application import output
+    from simulators.application.publisher import Publisher
+    from simulators.application.raw import MAGIC
+
+    if events.broker is not None:
+        async with Publisher(events.broker, client_id=f"khaen-simulate-{os.getpid()}") as publisher:
+            yield publisher
+        return
+    file = sys.stdout.buffer
+    match events.form:
+        case Application.RAW:
+            yield output.Output(file, output.render_payload_line)
+        case Application.RAW_BYTES:
+            yield output.Output(file, output.render_payload, head=MAGIC)
+        case Application.CHIRPSTACK_PROTOBUF:
+            yield output.Output(file, output.render_hex_line)
+        case _:
+            yield output.Output(file, output.render_line)
+
+
+async def _tell(stream: Stream) -> None:
+    """Say now and then how far it is, on standard error."""
+    while True:
+        before, at = stream.uplinks, time.monotonic()
+        await asyncio.sleep(_TELL_S)
+        rate = (stream.uplinks - before) / (time.monotonic() - at)
+        typer.echo(f"{_say(stream)}  {rate:,.0f} uplinks/s", err=True)
+
+
+def _say(stream: Stream) -> str:
+    return (
+        f"simulated: {stream.uplinks:,} uplinks, {stream.events:,} events, "
+        f"{stream.unheard:,} frames heard by nobody"
+    )
