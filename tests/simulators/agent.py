@@ -44,8 +44,15 @@ class Agent(asyncio.DatagramProtocol):
 
     def frames(self) -> list[bytes]:
         """The PHYPayloads of all that was pushed."""
+        return [base64.b64decode(rxpk["data"]) for rxpk in self._rxpks()]
+
+    def rxpk(self, phy: bytes) -> dict[str, Any]:
+        """How a frame was pushed."""
+        return next(rxpk for rxpk in self._rxpks() if base64.b64decode(rxpk["data"]) == phy)
+
+    def _rxpks(self) -> list[dict[str, Any]]:
         documents = [json.loads(datagram[12:]) for datagram in self.of(PUSH_DATA)]
-        return [base64.b64decode(p["data"]) for d in documents for p in d.get("rxpk", ())]
+        return [rxpk for document in documents for rxpk in document.get("rxpk", ())]
 
 
 @contextlib.asynccontextmanager

@@ -1,19 +1,22 @@
 """The twin against small agents: real time, real datagrams, its own counts."""
 
 import asyncio
+import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from khaen.clock import SystemClock
 from khaen.ids import GatewayEui
+from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, parse
 from simulators.payloads.wristband import SOS_PORT
 from simulators.radio import Hearing
 from simulators.site import CALLER, make_site
 from simulators.traffic import Traffic
 from simulators.twin import Twin
-from tests.simulators.agent import Agent, running_agent, until
+from tests.simulators.agent import TX_ACK, Agent, running_agent, until
 
 SEED = 1
 
@@ -84,3 +87,42 @@ async def test_agent_that_keeps_silent_leaves_the_twin_unquiet() -> None:
         await asyncio.sleep(0.5)
         assert not twin.quiet
         assert all(tally.acked == 0 for tally in twin.tallies().values())
+
+
+async def test_acknowledgement_sent_by_udp_into_rx1_ends_the_call() -> None:
+    """The agent is a small peer that answers as a network server would, by PULL_RESP."""
+    async with running() as (twin, agents, pushed):
+        made = make_site(SEED)
+        band = twin.traffic.residents[CALLER]
+        device = next(d for d in made.site.devices if d.dev_eui == band)
+        keys = made.keys[band]
+        assert device.dev_addr is not None
+        cipher = SessionCipher(
+            dev_addr=device.dev_addr, nwk_s_key=keys.nwk_s_key, app_s_key=keys.app_s_key
+        )
+        twin.traffic.press(CALLER, twin.now)
+        twin.look_again()
+        await until(lambda: any(h.transmission.f_port == SOS_PORT for h in pushed))
+        call = next(h for h in pushed if h.transmission.f_port == SOS_PORT)
+        agent = agents[call.gateway_eui]
+        await until(lambda: call.transmission.phy in agent.frames())
+        heard = agent.rxpk(call.transmission.phy)
+        phy = cipher.seal_downlink(f_cnt=0, ack=True)
+        txpk = {
+            "tmst": (heard["tmst"] + 1_000_000) % 2**32,
+            "freq": heard["freq"],
+            "powe": 16,
+            "modu": "LORA",
+            "datr": heard["datr"],
+            "codr": "4/5",
+            "ipol": True,
+            "size": len(phy),
+            "data": base64.b64encode(phy).decode(),
+        }
+        node = twin.traffic.node(band)
+        assert SOS_PORT in node.calls
+        agent.send(b"\x02\x01\x02\x03" + json.dumps({"txpk": txpk}).encode())
+        await until(lambda: SOS_PORT not in node.calls)
+        (answer,) = agent.of(TX_ACK)
+        assert json.loads(answer[12:]) == {"txpk_ack": {"error": "NONE"}}
+        assert node.mac.memory.f_cnt_down == 1
