@@ -55,11 +55,11 @@ class Elder:
 
     __slots__ = (
         "_at", "_baseline", "_befallen", "_days", "_heart", "_key", "_moved_at", "_now",
-        "_oxygen", "_planned", "_skin", "_steps", "_troubles", "band",
+        "_planned", "_skin", "_steps", "_troubles", "band", "oxygen",
     )  # fmt: skip
 
     def __init__(self, rng: Random, start: datetime, *, oxygen: float = 96.5) -> None:
-        self._oxygen = oxygen
+        self.oxygen = oxygen
         self._baseline = rng.uniform(60.0, 82.0)
         self.band = Band(
             battery=rng.uniform(45.0, 100.0),
@@ -176,7 +176,7 @@ class Elder:
         fever = sum(trouble.at(at) for trouble in self._troubles if isinstance(trouble, Fever))
         number = _number(at)
         heart = self._heart + _BEATS_PER_DEGREE * fever + 1.5 * gauss(self._key, number)
-        oxygen = self._oxygen + 0.8 * gauss(self._key, number + 1)
+        oxygen = self.oxygen + 0.8 * gauss(self._key, number + 1)
         least, most = _MOVES[self.activity]
         skin = self._skin + (fever if worn else 0.0) + 0.05 * gauss(self._key, number + 2)
         values = Telemetry(
