@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import ClassVar
@@ -77,6 +77,11 @@ class Tally:
     delayed: int = 0
     unsealed: int = 0
     """Left as they were, for no session's keys opened them."""
+
+    def __str__(self) -> str:
+        """`20 seen, 3 lost`: what is not 0."""
+        counts = ((getattr(self, each.name), each.name) for each in fields(self))
+        return ", ".join(f"{count} {name}" for count, name in counts if count) or "0 seen"
 
 
 @dataclass(slots=True)

@@ -76,6 +76,12 @@ def test_bursts_lose_as_much_in_longer_spells() -> None:
     assert abs(sum(spells) / len(spells) - 10) < 4 * 10 / math.sqrt(len(spells))
 
 
+def test_what_a_fault_did_is_told() -> None:
+    _, faults = run(STREAM[:100], "loss=0.5", "loss,gateway=024b0bfffe010102")
+
+    assert [str(tally) for _, tally in faults.tallies] == ["100 seen, 51 lost", "0 seen"]
+
+
 def test_a_link_s_chance_is_its_own() -> None:
     mixed = [
         record
