@@ -33,7 +33,8 @@ DEDUPLICATION_S: Final = 0.2
 lives twice as long (uplink/mod.rs)."""
 _MAX_SETS: Final = 10_000
 _MAX_COPIES: Final = 100
-_TICK: Final = 1e-9
+_TICK: Final = 1e-6
+"""Seconds: clocks here tell no less (khaen/clock.py), so that what is due then is due now."""
 
 
 class NetworkCore:
