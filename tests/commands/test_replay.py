@@ -1,0 +1,222 @@
+"""`khaen replay` as people type it: what it says, and what it refuses."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from commands import main
+from khaen import log
+from khaen.capture import Header, Reader, Record, Writer
+from khaen.ids import GatewayEui
+from simulators.site import Demonstration, write_site
+from tests.commands.conftest import Done, Khaen
+from tests.simulators.replay.traffic import AT, GATEWAY, envelope, event, told
+from tests.support.ports import find_free_port
+from tests.support.site import Band, describe
+
+BANDS = [Band(1), Band(2)]
+DOUBLED = """
+from dataclasses import replace
+from decoders.families import khaen_wristband as today
+
+def decode(f_port, payload):
+    found = today.DECODER.decode(f_port, payload)
+    readings = tuple(replace(r, value=min(250, 2 * r.value)) for r in found.readings
+                     if r.quantity == "heart_rate")
+    return replace(found, readings=readings)
+
+DECODER = replace(today.DECODER, decode=decode)
+"""
+
+
+def write_capture(path: Path, records: Iterable[Record]) -> Path:
+    writer = Writer(path, Header(tool="test", began=AT))
+    for record in records:
+        writer.write(record)
+    writer.close()
+    return path
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Khaen:
+    """As the fixture `khaen`, but in this process, which is quicker; log and signals stay."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(log, "configure", lambda **_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["khaen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        said = capsys.readouterr()
+        return CompletedProcess(arguments, int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """Ten frames of two bands, and an event."""
+    bands = [Band(1), Band(2)]
+    records = [envelope(bands[n % 2].telemetry(), n + 1, heard=600.0 * n) for n in range(10)]
+    records.append(told(bands[0], event(bands[0], 99, b"\1"), as_json=True, taken=6000))
+    return write_capture(tmp_path / "x.khcap", records)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Callable[..., Path]:
+    def make(*, simulated: bool, gateways: Iterable[GatewayEui] = (GATEWAY,)) -> Path:
+        folder = tmp_path / f"site-{simulated}"
+        folder.mkdir()
+        ports = dict.fromkeys(gateways, 0)
+        made = describe(BANDS, ports, keys_file=Path("keys.csv"), simulated=simulated)
+        keys = {band.dev_eui: band.keys for band in BANDS}
+        return write_site(Demonstration(site=made, keys=keys, seed=0), folder)
+
+    return make
+
+
+def fine(done: Done) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_look_at_what_is_in_it(khaen: Khaen, capture: Path) -> None:
+    said = fine(khaen("replay", capture, "--to", "null", "--speed", "max"))
+    assert "11 records read, 11 sent" in said
+    assert "recorded from 2026-03-01T08:00:00.100000Z to 2026-03-01T09:40:00.000000Z" in said
+
+
+def test_what_is_chosen_goes_into_another_capture(
+    typed: Khaen, capture: Path, site: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "y.khcap"
+    said = fine(
+        typed(
+            "replay", capture, "--to", out, "--speed", "max", "--device", BANDS[1].dev_eui,
+            "--site", site(simulated=False), "--family", "khaen_wristband",
+            "--from", "2026-03-01T08:10:00Z", "--until", "2026-03-01T09:00:00Z",
+        )
+    )  # fmt: skip
+    assert "11 records read, 3 sent" in said
+    assert "8 left out: not chosen" in said
+    with Reader(out) as reader:
+        assert len(list(reader)) == 3
+
+
+def test_lines_of_json_with_faults_and_loops(typed: Khaen, capture: Path) -> None:
+    done = typed(
+        "replay", capture, "--to", "-", "--speed", "max", "--loop", "2",
+        "--fault", "duplicate=1.0", "--fault", "delay=1s",
+    )  # fmt: skip
+    lines = [json.loads(line) for line in fine(done).splitlines()]
+    assert len(lines) == 44
+    assert lines[0]["frames"][0]["gateway"] == GATEWAY
+    assert "22 records read, 44 sent" in done.stderr
+    assert "fault duplicate" in done.stderr
+
+
+def test_a_log_of_others_is_read_with_what_it_does_not_say(typed: Khaen, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text('2026-03-01 15:00:00 {"rxpk":[{"data":"QAE=","stat":1}]}\n{"rxpk":[\n')
+    said = fine(typed("replay", log, "--to", "null", "--zone", "Asia/Bangkok"))
+    assert "0 records read" in said
+    assert "say which it is: --as-gateway" in said
+    said = fine(
+        typed("replay", log, "--to", "null", "--zone", "Asia/Bangkok", "--as-gateway", GATEWAY)
+    )
+    assert "1 records read, 1 sent" in said
+    assert "from 2026-03-01T08:00:00.000000Z" in said
+    assert "1 could not be read: not json" in said
+
+
+def test_what_another_version_would_change(
+    typed: Khaen, capture: Path, site: Callable[..., Path], tmp_path: Path
+) -> None:
+    families = tmp_path / "other" / "families"
+    families.mkdir(parents=True)
+    (families / "khaen_wristband.py").write_text(DOUBLED)
+    arguments = ("--diff", "--site", site(simulated=False))
+    said = fine(typed("replay", capture, *arguments, "--with", tmp_path / "other"))
+    assert "11 messages" in said
+    assert "heart_rate" in said
+
+
+def test_a_damaged_capture_is_replayed_as_far_as_it_goes(typed: Khaen, capture: Path) -> None:
+    whole = capture.read_bytes()
+    capture.write_bytes(whole[:-9])
+    said = fine(typed("replay", capture, "--to", "null", "--speed", "max"))
+    assert "0 records read" in said
+    assert "the end is cut off or damaged" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("none.khcap",), "none.khcap: No such file"),
+        (("newer.khcap",), "newer.khcap: is of version 9, and this khaen reads up to 1"),
+        (("other.txt",), "no recording of a known format; there are: chirpstack"),
+        (("x.khcap", "--speed", "fast"), "--speed fast: write 1, a number, or max"),
+        (("x.khcap", "--speed", "0"), "--speed 0"),
+        (("x.khcap", "--shift", "then"), "--shift then: write now or keep"),
+        (("x.khcap", "--from", "noon"), "--from: "),
+        (("x.khcap", "--device", "R-0012"), "--device, --gateway or --road"),
+        (("x.khcap", "--road", "sea"), "'sea' is not a valid Road"),
+        (("x.khcap", "--family", "khaen_wristband"), "--family: name the site"),
+        (("x.khcap", "--zone", "Mars/Olympus"), "--zone or --as-gateway"),
+        (("x.khcap", "--format", "tape"), "there is no format 'tape'"),
+        (("x.khcap", "--fault", "rain=1"), "fault 'rain' is none"),
+        (("x.khcap", "--site", "none.yaml"), "none.yaml"),
+        (("x.khcap", "--keys", "open.csv"), "chmod 600 open.csv"),
+        (("x.khcap", "--keys", "odd.csv"), "odd.csv:1: let the first line be dev_eui"),
+        (("x.khcap", "--map", "none.csv"), "none.csv: cannot be read"),
+        (("x.khcap", "--map", "a", "--anonymise", "b"), "choose one of the two"),
+        (("x.khcap", "--site-out", "made"), "it goes with --anonymise and --site"),
+        (("x.khcap", "--anonymise", "@none"), "--anonymise @none: cannot be read"),
+        (("x.khcap", "--to", "udp:nowhere"), "write udp:HOST:PORT"),
+        (("x.khcap", "--to", "udp:127.0.0.1:1700"), "name the site file in which its gateway"),
+        (("x.khcap", "--to", "x.khcap"), "x.khcap: is there already"),
+        (("x.khcap", "--to", "mqtt:host:port"), "'host:port' is no broker's address"),
+        (("x.khcap", "--config", "none.toml"), "none.toml: cannot be read"),
+        (("x.khcap", "--diff"), "name the folder to compare with"),
+        (("x.khcap", "--with", "."), "--diff: name the site"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    typed: Khaen, capture: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "newer.khcap").write_bytes(b"khaen-capture 9\n")
+    (tmp_path / "other.txt").write_text("a poem\n")
+    (tmp_path / "open.csv").write_text("dev_eui,nwk_s_key,app_s_key\n")
+    (tmp_path / "open.csv").chmod(0o644)
+    (tmp_path / "odd.csv").touch(mode=0o600)
+    to = () if "--to" in arguments or "--config" in arguments else ("--to", "null")
+    done = typed("replay", *arguments, *to)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_real_organisation_is_refused_before_anything_is_sent(
+    typed: Khaen, capture: Path, site: Callable[..., Path]
+) -> None:
+    real, where = site(simulated=False), f"mqtt:127.0.0.1:{find_free_port()}"
+    for arguments in (("--site", real), ("--into", real)):
+        done = typed("replay", capture, "--to", where, *arguments)
+        assert done.returncode == 2
+        assert "organisation nong-kham is real" in done.stderr
+    done = typed("replay", capture, "--to", "udp:127.0.0.1:1", "--into", real)
+    assert "none of its gateways is simulated" in done.stderr
+
+
+def test_a_weak_secret_is_warned_of(typed: Khaen, capture: Path, tmp_path: Path) -> None:
+    done = typed("replay", capture, "--to", "null", "--speed", "max", "--anonymise", "1")
+    assert "can be guessed" in done.stderr
+    assert "10 left out: unopened" in fine(done)
