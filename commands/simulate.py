@@ -47,6 +47,10 @@ def simulate(
     each: Annotated[
         str | None, typer.Option(help="How often every device reports, such as 5min.")
     ] = None,
+    life: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="What befalls elders by chance: times the usual."),
+    ] = 0.0,
     faults: Annotated[
         list[str] | None, typer.Option("--fault", help="On the way to agents, such as loss=0.1.")
     ] = None,
@@ -116,6 +120,7 @@ def simulate(
             seconds=seconds,
             pace=pace,
             seed=seed,
+            life=life,
         )
         asyncio.run(until_stopped(simulated_events.run(choose(choice), events)))
         return
@@ -130,6 +135,7 @@ def simulate(
         seconds=seconds,
         pace=pace,
         seed=seed,
+        life=life,
         faults=tuple(faults or ()),
         plain=plain,
     )

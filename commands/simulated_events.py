@@ -49,12 +49,14 @@ class Events:
     seconds: float
     pace: Pace
     seed: int
+    life: float
 
 
 async def run(simulated: Simulated, events: Events) -> None:
     """Hand over events until their time is over. Raises NotRunnable where no broker takes them."""
     from commands.imitated import tell_silent
     from khaen.clock import SystemClock
+    from simulators import life
     from simulators.application.stream import Stream
     from simulators.application.uplinks import Uplinks
     from simulators.traffic import Traffic
@@ -71,6 +73,8 @@ async def run(simulated: Simulated, events: Events) -> None:
         start=events.begin or clock.now(),
         pace=events.pace,
     )
+    if events.life:
+        life.begin(traffic, simulated.site, seed=events.seed, often=events.life)
     tell_silent(traffic.silent)
     stream = Stream(
         traffic,

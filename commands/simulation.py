@@ -42,6 +42,7 @@ class Play:
     seconds: float
     pace: Pace
     seed: int
+    life: float
     faults: tuple[str, ...]
     plain: bool
 
@@ -187,6 +188,7 @@ def make_live(
 ) -> Live:
     """A twin with all that can happen to it."""
     from commands.imitated import tell_silent
+    from simulators import life
     from simulators.ear import Ear
     from simulators.live import Live
     from simulators.traffic import Traffic
@@ -195,6 +197,8 @@ def make_live(
     site, clock = simulated.site, SystemClock()
     start = play.begin or clock.now()
     traffic = Traffic(site, simulated.keys, seed=play.seed, start=start, pace=play.pace)
+    if play.life:
+        life.begin(traffic, site, seed=play.seed, often=play.life)
     tell_silent(traffic.silent)
     ear = Ear(site, traffic)
     twin = Twin(traffic, {gateway.eui: gateway for gateway in site.gateways}, agents, clock)

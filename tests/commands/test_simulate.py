@@ -19,6 +19,7 @@ from commands.simulate import app
 from khaen.errors import KhaenError
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
 from simulators.application.raw import HEAD, LENGTH, MAGIC
+from simulators.payloads.wristband import SOS_PORT
 from tests.commands.conftest import EXAMPLE, ROOT, Khaen
 from tests.support.broker import Mosquitto
 
@@ -98,6 +99,15 @@ def test_one_seed_gives_one_output_and_another_another(khaen: Khaen) -> None:
     assert topic.startswith("application/")
     assert json.loads(payload)["rxInfo"][0]["metadata"] == {"khaen_origin": "simulated"}
     assert "simulated: " in once.stderr
+
+
+def test_life_befalls_elders_where_it_is_asked_for(khaen: Khaen) -> None:
+    day = ("--application", "raw", "--speed", "max", "--from", "2026-03-01", "--for", "24h")
+    sizes = ("--elders", "10", "--gateways", "1", "--sensors", "0", "--each", "2h")
+    for life, calls in (("0", False), ("100", True)):
+        said = khaen("simulate", *day, *sizes, "--life", life).stdout.splitlines()
+        ports = {json.loads(line)["f_port"] for line in said}
+        assert (SOS_PORT in ports) is calls
 
 
 def test_raw_lines_and_bytes_tell_the_same_uplinks(khaen: Khaen, tmp_path: Path) -> None:
