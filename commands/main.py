@@ -52,6 +52,13 @@ def simulate(context: typer.Context) -> None:
     )
 
 
+@app.command(name="scenario", add_help_option=False, context_settings=_ON)
+def scenario(context: typer.Context) -> None:
+    """Run scenarios: what happens at a simulated site, and whether what must come of it does."""
+    played = import_module("commands.scenario").app
+    raise typer.Exit(played(context.args, prog_name="khaen scenario", standalone_mode=False) or 0)
+
+
 @app.command(name="replay", add_help_option=False, context_settings=_ON)
 def replay(context: typer.Context) -> None:
     """Send recorded traffic again."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -27,6 +27,7 @@ from simulators.scenario.check import problems
 from simulators.scenario.model import Pace, Scenario, SiteOf
 from simulators.scenario.street import make_street
 from simulators.subjects import Subjects, find_subjects
+from simulators.twin_site import Simulated, join_all, settle, twin_of
 
 SHIPPED: Final = "simulators.scenarios"
 """The folder of the scenarios that come with Khaen."""
@@ -96,16 +97,16 @@ def _make_site(scenario: Scenario, file: Path) -> tuple[Site, Mapping[DevEui, Se
             seed=scenario.seed,
             rules=scenario.rules,
         )
-    loaded = site_loader.load(file.resolve().parent / wanted.file)
-    site = loaded.site
-    simulated: dict[str, Any] = {
-        "organisations": tuple(
-            o.model_copy(update={"simulated": True}) for o in site.organisations
-        ),
-        "gateways": tuple(g.model_copy(update={"simulated": True}) for g in site.gateways),
-        "rules": {**site.rules, **scenario.rules},
-    }
-    return site.model_copy(update=simulated), loaded.keys
+    read = file.resolve().parent / wanted.file
+    imitated = all(o.simulated for o in site_loader.load(read, with_keys=False).site.organisations)
+    loaded = site_loader.load(read, with_keys=imitated)
+    simulated = Simulated(site=settle(loaded.site), keys=loaded.keys)
+    if imitated:
+        simulated = join_all(simulated, seed=scenario.seed)
+    else:
+        simulated = twin_of(simulated.site, seed=scenario.seed)
+    rules = {**simulated.site.rules, **scenario.rules}
+    return simulated.site.model_copy(update={"rules": rules}), simulated.keys
 
 
 def _without_time(document: Document) -> list[Finding]:

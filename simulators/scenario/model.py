@@ -22,7 +22,7 @@ class Part(BaseModel):
 
 
 class SiteOf(Part):
-    """The site: made up as a street, or read from a site file, all of it simulated."""
+    """The site: made up as a street, or read from a site file; all of it is simulated."""
 
     elders: int = Field(default=4, ge=1, le=5000)
     """Elders with wristbands: R-0001 lives beside gw-1, R-0002 beside gw-2, and so on."""
@@ -31,7 +31,7 @@ class SiteOf(Part):
     apart_km: float = Field(default=0.3, ge=0.05, le=500)
     """… so far from each other; at 40 km none hears what the other hears."""
     file: Path | None = None
-    """A site file instead, relative to the scenario."""
+    """A site file instead, relative to the scenario; of a real site its twin, with other EUIs."""
 
 
 class Pace(Part):
