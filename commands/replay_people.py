@@ -17,15 +17,17 @@ from decoders.decode import decode_payload
 from khaen.capture import Record, Road
 from khaen.errors import NotRunnable, SettingsError
 from khaen.ids import DevEui, parse_dev_eui, parse_gateway_eui
+from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.site import keys as keys_file
 from khaen.site.loader import Loaded, load
 from simulators.replay.choice import Choice
-from simulators.replay.identities import Anonymous, Identities, Mapped, read_map
+from simulators.replay.identities import Anonymous, Identities, Mapped, Target, read_map
 from simulators.replay.keyring import Keyring
 from simulators.replay.remap import Remap
 from simulators.replay.skip import Skip
 from simulators.replay.stamp import Stamper
+from simulators.subjects import find_subjects
 
 if TYPE_CHECKING:
     from commands.replay import Wishes
@@ -183,6 +185,37 @@ def write_site(people: People, folder: Path) -> None:
     typer.echo(f"{path}: {len(made.site.devices)} device(s), all simulated")
     if left:
         typer.echo(f"  {left} device(s) of the recording are not in the site file given")
+
+
+def sessions(people: People) -> dict[DevEui, SessionCipher] | None:
+    """The sessions of what is sent, for faults that seal frames anew; None without keys."""
+    if not people.keys:
+        return None
+    found: dict[DevEui, SessionCipher] = {}
+    for device in people.source.site.devices if people.source else ():
+        own = Target(
+            dev_eui=device.dev_eui, dev_addr=device.dev_addr, keys=people.keys.get(device.dev_eui)
+        )
+        target = people.identities.device(device.dev_eui) if people.identities else None
+        cipher = (target or own).cipher()
+        if cipher is not None:
+            found[(target or own).dev_eui] = cipher
+    return found or None
+
+
+def names(people: People) -> dict[str, str]:
+    """Gateways and residents by the names of the recorded site, as they are sent."""
+    if people.source is None:
+        return {}
+    subjects = find_subjects(people.source.site)
+    identities = people.identities
+    found: dict[str, str] = {}
+    for eui in subjects.gateways:
+        found[subjects.short(eui)] = identities.gateway(eui) if identities else eui
+    for resident, dev_eui in subjects.residents.items():
+        target = identities.device(dev_eui) if identities else None
+        found[resident] = target.dev_eui if target else dev_eui
+    return found
 
 
 def as_messages(records: Iterable[Record], region: str) -> Iterator[Record]:

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -44,7 +45,7 @@ def play(wishes: Wishes) -> bool:
     clock, stop = SystemClock(), threading.Event()
     remap = people_of.make_remap(people)
     choice = _choice(wishes, people)
-    faults = _faults(wishes)
+    faults = _faults(wishes, people)
     sink = make_sink(wishes, people, clock, shift)
     try:
         replay = Replay(
@@ -139,12 +140,17 @@ def _moment(option: str, text: str | None) -> datetime | None:
         raise SettingsError(f"{option}: {error}; write 2026-03-01T08:00:00Z") from error
 
 
-def _faults(wishes: Wishes) -> Callable[[datetime], Faults] | None:
+def _faults(wishes: Wishes, people: people_of.People) -> Callable[[datetime], Faults] | None:
     if not wishes.faults:
         return None
-    faults = catalogue.parse_all(wishes.faults)
-    make = partial(Faults, faults, wishes.seed)
-    make(datetime.fromtimestamp(0).astimezone())  # what is wrong with them is said before anything
+    make = partial(
+        Faults,
+        catalogue.parse_all(wishes.faults),
+        wishes.seed,
+        ciphers=people_of.sessions(people),
+        names=people_of.names(people),
+    )
+    make(datetime.fromtimestamp(0, UTC))  # what is wrong with them is said before anything is sent
     return make
 
 
@@ -198,7 +204,8 @@ def _summary(tally: Tally, figures: Mapping[str, int], recording: Recording) -> 
     if tally.backwards:
         yield f"  times run backwards {tally.backwards} time(s): sent in their order"
     for fault, did in tally.faults:
-        yield f"  fault {fault.fault}: {did}"
+        done = ", ".join(f"{count} {what}" for what, count in asdict(did).items() if count)
+        yield f"  fault {fault.fault}: {done or 'nothing'}"
     yield from _left_out(recording)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from khaen.capture import Record
 from khaen.clock import Clock
 from simulators.faults.fault import Fault
+from simulators.faults.fault import Tally as FaultTally
 from simulators.faults.faults import Faults
 from simulators.replay.choice import Choice
 from simulators.replay.remap import Remap
@@ -34,7 +35,7 @@ class Tally:
     last: datetime | None = None
     at: datetime | None = None
     """The recorded time that was sent last."""
-    faults: Sequence[tuple[Fault, object]] = ()
+    faults: Sequence[tuple[Fault, FaultTally]] = ()
 
 
 class Replay:

@@ -123,6 +123,18 @@ def test_lines_of_json_with_faults_and_loops(typed: Khaen, capture: Path) -> Non
     assert "fault duplicate" in done.stderr
 
 
+def test_faults_know_the_names_and_keys_of_the_site(
+    typed: Khaen, capture: Path, site: Callable[..., Path]
+) -> None:
+    fault = f"flood=3,device={BANDS[0].resident}"
+    arguments = ("replay", capture, "--to", "null", "--speed", "max", "--fault", fault)
+    assert "the session keys are needed" in typed(*arguments, "--fault", "flood=3").stderr
+    said = fine(typed(*arguments, "--site", site(simulated=True)))
+    assert "fault flood" in said
+    sent = int(said.split(" sent")[0].rsplit(" ", 1)[1])
+    assert sent > 11
+
+
 def test_a_log_of_others_is_read_with_what_it_does_not_say(typed: Khaen, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text('2026-03-01 15:00:00 {"rxpk":[{"data":"QAE=","stat":1}]}\n{"rxpk":[\n')
