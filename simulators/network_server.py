@@ -34,9 +34,10 @@ _START_S: Final = 20.0
 class NetworkServer:
     """ChirpStack v4's stand-in. Create, `await start()`, use `core` and `api`, `await stop()`.
 
-    All in one loop's thread. `json` is the encoding of applications, `shared` whether to subscribe
-    as ChirpStack does where the broker knows shared subscriptions. `name` is the client id: one
-    per server and broker. With `api_port` (0: any free one) it also speaks gRPC on loopback.
+    Started again it goes on with what it knew. All in one loop's thread. `json` is the encoding of
+    applications, `shared` whether to subscribe as ChirpStack does where the broker knows shared
+    subscriptions. `name` is the client id: one per server and broker. With `api_port` (0: any free
+    one) it also speaks gRPC on loopback.
     """
 
     def __init__(
@@ -54,10 +55,21 @@ class NetworkServer:
         self._clock = clock or SystemClock()
         self.core = NetworkCore(self._clock, seed=seed, network=network)
         self.api: ApiServer | None = None
-        self._seed, self._api_port = seed, api_port
+        if api_port is not None:
+            from simulators.network.api.server import ApiServer
+
+            self.api = ApiServer(self.core, self._clock, seed=seed, port=api_port)
+        self._mqtt = mqtt
         self._exchange = Exchange(self.core, json=json)
+        prefix = _SHARE if shared else ""
+        self._session = Session(
+            client_id=name,
+            subscriptions=tuple(prefix + topic for topic in self._exchange.subscriptions),
+            window=_WINDOW,
+        )
+        self._client: Client | None = None
+        self._stopping = threading.Event()
         self._room = threading.BoundedSemaphore(_QUEUE)
-        self._stopping = False
         self._inbox: deque[Message] = deque()
         self._out: deque[tuple[str, bytes]] = deque(maxlen=_OUT)
         self._in_flight: dict[tuple[int, int], tuple[str, bytes]] = {}
@@ -65,21 +77,6 @@ class NetworkServer:
         self._granted = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
-        prefix = _SHARE if shared else ""
-        self._client = Client(
-            mqtt,
-            Session(
-                client_id=name,
-                subscriptions=tuple(prefix + topic for topic in self._exchange.subscriptions),
-                window=_WINDOW,
-            ),
-            Handlers(
-                message=self._receive,
-                connected=lambda: self._tell(self._on_connected),
-                disconnected=lambda _reason: self._tell(self._on_disconnected),
-                published=lambda *answer: self._tell(self._on_published, *answer),
-            ),
-        )
 
     # -- life ---------------------------------------------------------------
 
@@ -88,29 +85,41 @@ class NetworkServer:
 
         Raises TimeoutError when it does not `within` so many seconds; nothing is left running then.
         """
-        self._task = asyncio.create_task(self._run(), name="network server")
-        self._client.start()
+        self._stopping.clear()
+        handlers = Handlers(
+            message=self._receive,
+            connected=lambda: self._tell(self._on_connected),
+            disconnected=lambda _reason: self._tell(self._on_disconnected),
+            published=lambda *answer: self._tell(self._on_published, *answer),
+        )
+        client = self._client = Client(self._mqtt, self._session, handlers)
+        self._task = asyncio.create_task(self._run(client), name="network server")
+        client.start()
         try:
-            if self._api_port is not None:
-                from simulators.network.api.server import ApiServer
-
-                self.api = ApiServer(self.core, self._clock, seed=self._seed)
-                await self.api.start(self._api_port)
+            if self.api is not None:
+                await self.api.start()
             await _within(within, self._granted.wait())
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Disconnect and end; what the broker has not taken is gone."""
-        self._stopping = True
+        """Disconnect and end; nothing is left running. Raises what ended its work before."""
+        self._stopping.set()
         if self.api is not None:
             await self.api.stop()
-        await asyncio.to_thread(self._client.stop, _STOP_S)
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        client, task = self._client, self._task
+        self._client = self._task = None
+        if client is not None:
+            await asyncio.to_thread(client.stop, _STOP_S)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            while self._inbox:  # a clean start at the broker: they are nobody's now
+                self._inbox.popleft()
+                self._room.release()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     @property
     def api_address(self) -> str:
@@ -125,11 +134,7 @@ class NetworkServer:
     @property
     def connected(self) -> bool:
         """Whether the broker granted all subscriptions."""
-        return self._client.connected
-
-    def drop_connection(self) -> None:
-        """Lose the broker, and find it again."""
-        self._client.drop()
+        return self._client is not None and self._client.connected
 
     # -- the network thread -------------------------------------------------
 
@@ -139,7 +144,7 @@ class NetworkServer:
 
     def _receive(self, message: Message) -> None:
         while not self._room.acquire(timeout=_PATIENCE_S):
-            if self._stopping:
+            if self._stopping.is_set():
                 return
         self._tell(self._on_message, message)
 
@@ -163,7 +168,7 @@ class NetworkServer:
         if self._out:
             self._wake.set()
 
-    async def _run(self) -> None:
+    async def _run(self, client: Client) -> None:
         while True:
             next_at = self.core.next_at()
             wait = None if next_at is None else max(0.0, next_at - self._clock.monotonic())
@@ -174,13 +179,13 @@ class NetworkServer:
                 message = self._inbox.popleft()
                 self._room.release()
                 self._exchange.take(message.topic, message.payload)
-                self._client.ack(message)
+                client.ack(message)
             self._out.extend(self._exchange.render(self.core.step()))
-            self._publish()
+            self._publish(client)
 
-    def _publish(self) -> None:
+    def _publish(self, client: Client) -> None:
         while self._out and len(self._in_flight) < _WINDOW:
-            sent = self._client.publish(*self._out[0])
+            sent = client.publish(*self._out[0])
             if sent is None:
                 return
             self._in_flight[sent] = self._out.popleft()

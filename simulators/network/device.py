@@ -93,6 +93,8 @@ class Device:
     join_eui: str = ""
     app_key: bytes | None = field(default=None, repr=False)
     disabled: bool = False
+    any_counter: bool = False
+    """Counters may go back (`skip_fcnt_check`): whoever records a frame may send it again."""
     session: Session | None = None
     queue: deque[Item] = field(default_factory=deque)
     nonces: set[tuple[str, int]] = field(default_factory=set)

@@ -43,7 +43,7 @@ class Uplinks:
                 continue
             f_cnt = session.rebuild(frame)
             if f_cnt is not None:
-                if f_cnt >= session.f_cnt_up:
+                if f_cnt >= session.f_cnt_up or device.any_counter:
                     self._accept(heard, frame, device, session, f_cnt)
                 else:
                     self._refuse(heard, device, f_cnt, repeated=f_cnt == session.f_cnt_up - 1)

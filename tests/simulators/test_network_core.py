@@ -181,6 +181,14 @@ def test_the_counter_is_strict_and_of_a_wrong_mic_nothing_is_said() -> None:
     assert bench.hear(bytes(encode(0x1_0001, 2, b"a"))[:-1] + b"\x00") == []
 
 
+def test_a_device_whose_counter_is_not_checked_may_begin_anew() -> None:
+    bench = Bench()
+    bench.core.registry.device(EUI).any_counter = True
+    for f_cnt in (9, 0, 1):
+        ((kind, event),) = events(bench.hear(bytes(bench.device.encode_uplink(f_cnt, 2, b"a"))))
+        assert (kind, event.f_cnt) == ("up", f_cnt)
+
+
 def test_a_downlink_counts_only_when_the_gateway_sent_it() -> None:
     bench = Bench()
     bench.core.enqueue(EUI, Item(id="q", f_port=7, data=b"\x2a"))

@@ -13,6 +13,7 @@ import pytest
 from chirpstack_api import api, common, gw, integration
 from google.protobuf import json_format
 
+from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
 from khaen.mqtt import MqttSettings
 from simulators.network.encoding import as_json
@@ -136,6 +137,31 @@ async def test_what_was_not_told_is_told_when_the_broker_is_back(
         found = {topic.rpartition("/")[2] for topic in [(await listener.next())[0]]}
         found.add((await listener.next())[0].rpartition("/")[2])
     assert found == {"down", "join"}
+
+
+async def test_started_again_it_goes_on_with_what_it_knew(
+    mosquitto: Make, stand_in: StandIn
+) -> None:
+    server = await stand_in(mosquitto())
+    async with Caller(server) as caller:
+        await provision(caller)
+    await server.stop()
+    off = server.connected
+    await server.start()
+    assert (off, server.connected) == (False, True)
+    async with Caller(server) as caller:
+        found = await caller.call("DeviceService/Get", api.GetDeviceRequest(dev_eui=EUI))
+    assert found.device.name == "d"
+
+
+async def test_a_taken_port_is_said_and_nothing_stays(
+    mosquitto: Make, stand_in: StandIn, free_port: int
+) -> None:
+    broker = mosquitto()
+    await stand_in(broker, api_port=free_port)
+    other_one = NetworkServer(MqttSettings(port=broker.port), api_port=free_port, name="other")
+    with pytest.raises(NotRunnable, match=str(free_port)):
+        await other_one.start()
 
 
 async def test_a_broker_that_is_not_there_is_said_and_nothing_stays(free_port: int) -> None:

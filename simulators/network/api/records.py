@@ -48,6 +48,7 @@ class Records:
             statuses=profile.device_status_req_interval,
         )
         device.disabled = message.is_disabled
+        device.any_counter = message.skip_fcnt_check
         device.join_eui = message.join_eui
         # LoRaWAN 1.0.x has one root key; the API calls it by the name that it has in 1.1.
         known = dev_eui in self.keys

@@ -24,17 +24,20 @@ _GRACE_S: Final = 0.2
 
 
 class ApiServer:
-    """The API of one core, in its loop's thread. `token` is what callers must bring."""
+    """The API of one core, in its loop's thread; `port` 0 is any free one.
 
-    def __init__(self, core: NetworkCore, clock: Clock, *, seed: str) -> None:
+    `token` is what callers must bring. Stopped and started again it has what it had.
+    """
+
+    def __init__(self, core: NetworkCore, clock: Clock, *, seed: str, port: int = 0) -> None:
         self.token = f"simulated-{Random(f'{seed}|api token').getrandbits(128):032x}"
         self.failures = Failures()
         self.address = ""
         self._records = Records(core, clock)
-        self._clock = clock
+        self._clock, self._port = clock, port
         self._server: Any = None
 
-    async def start(self, port: int = 0) -> None:
+    async def start(self) -> None:
         """Listen; `address` is where. Raises NotRunnable when the port is taken."""
         server = grpc.aio.server(
             interceptors=[Guard(self.token, self.failures)],
@@ -47,9 +50,10 @@ class ApiServer:
         gateways = Gateways(self._records, self._clock)
         api.add_GatewayServiceServicer_to_server(gateways, server)
         try:
-            bound = server.add_insecure_port(f"{HOST}:{port}")
+            bound = server.add_insecure_port(f"{HOST}:{self._port}")
         except RuntimeError as error:
-            raise NotRunnable(f"port {port} of {HOST} is taken: choose another, or 0") from error
+            text = f"port {self._port} of {HOST} is taken: choose another, or 0"
+            raise NotRunnable(text) from error
         await server.start()
         self._server, self.address = server, f"{HOST}:{bound}"
 
