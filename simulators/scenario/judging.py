@@ -173,7 +173,7 @@ def _uplinks(wanted: expected.SeeUplinks, evidence: Evidence) -> Line:
     wrong += [f"{gateways} gateways"] if gateways < wanted.gateways else []
     wrong += [f"{receptions} receptions"] if wanted.receptions not in (None, receptions) else []
     wrong += [f"none by {way}" for way in wanted.ways if way not in ways]
-    text = f"{len(heard)} by {', '.join(sorted(ways))}, {gateways} gateways"
+    text = f"{len(heard)} by {', '.join(sorted(ways)) or 'no way'}, {gateways} gateways"
     return _plain(wanted, wrong, f"{text}, {receptions} receptions at most")
 
 
@@ -204,9 +204,8 @@ def _dates(wanted: expected.SeeDates, evidence: Evidence) -> Line:
         wrong.append(f"rungs {', '.join(sorted(rungs))}")
     if worst > wanted.within:
         wrong.append(f"{show(worst)} from the truth")
-    return _plain(
-        wanted, wrong, f"{len(found)} by {', '.join(sorted(rungs))}, {show(worst)} off at most"
-    )
+    by = ", ".join(sorted(rungs)) or "no rung"
+    return _plain(wanted, wrong, f"{len(found)} by {by}, {show(worst)} off at most")
 
 
 def _error(dated: Dated, evidence: Evidence) -> float:
