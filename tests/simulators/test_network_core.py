@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pamoja.lorawan as other
-from chirpstack_api import gw, integration
+import pytest
+from chirpstack_api import common, gw, integration
 from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from khaen.clock import ManualClock
 from khaen.ids import DevAddr, DevEui, GatewayEui
 from khaen.lorawan.join import SessionKeys
 from simulators.network.core import NetworkCore
-from simulators.network.device import Item
+from simulators.network.device import Item, Profile
 from simulators.network.encoding import as_json, as_protobuf
 from simulators.network.output import Downlink, Event
 from simulators.network.plan import Network
@@ -124,6 +125,55 @@ def test_two_gateways_make_one_uplink_that_ingest_reads_in_both_encodings() -> N
         assert (said.dev_addr, said.f_cnt, said.payload) == (ADDRESS, 42, b"\x01\x48")
         assert {one.gateway_eui for one in said.receptions} == set(GATEWAYS)
         assert said.origin.value == "simulated"
+
+
+def test_a_copy_that_comes_late_is_lost_and_a_later_one_is_a_retransmission() -> None:
+    bench = Bench()
+    phy = bytes(bench.device.encode_uplink(0, 2, b"a"))
+    found: list[Event | Downlink] = []
+    for wait in (0.3, 0.2):
+        bench.core.take_uplink(heard(phy, GATEWAYS[0]))
+        bench.clock.advance(wait)
+        found += bench.core.step()
+    assert [kind for kind, _ in events(found)] == ["up"]
+    ((kind, log),) = events(bench.hear(phy))
+    assert (kind, log.code) == ("log", integration.UPLINK_F_CNT_RETRANSMISSION)
+
+
+def test_a_gateways_place_is_told_unless_it_tells_its_own() -> None:
+    bench = Bench()
+    bench.core.add_gateway(GATEWAYS[0], common.Location(latitude=16.4))
+    own = heard(bytes(bench.device.encode_uplink(0, 2, b"a")), GATEWAYS[1])
+    own.rx_info.location.latitude = 16.5
+    bench.core.take_uplink(own)
+    ((_, event),) = events(bench.hear(own.phy_payload))
+    assert sorted(rx.location.latitude for rx in event.rx_info) == [16.4, 16.5]
+
+
+@pytest.mark.parametrize("wrong", [{"disabled": True}, {"profile": Profile(region="EU868")}])
+def test_a_device_that_is_switched_off_or_of_another_region_is_not_heard(wrong: Any) -> None:
+    bench = Bench()
+    device = bench.core.registry.device(EUI)
+    ((name, value),) = wrong.items()
+    setattr(device, name, value)
+    assert bench.hear(bytes(bench.device.encode_uplink(0, 2, b"a"))) == []
+    device.app_key = APP_KEY
+    request = other.device(bytes.fromhex(EUI), bytes.fromhex(JOIN_EUI), APP_KEY).join_request(1)
+    assert bench.hear(bytes(request)) == []
+
+
+def test_two_devices_of_one_address_are_told_apart_by_their_keys() -> None:
+    bench = Bench()
+    info = integration.DeviceInfo(application_id="app", dev_eui="0" * 16)
+    keys = SessionKeys(nwk_s_key=APP_KEY, app_s_key=APP_KEY)
+    bench.core.add_abp(info, ADDRESS, keys)
+    twin = other.session(int(ADDRESS, 16), APP_KEY, APP_KEY)
+    for session, eui in ((bench.device, EUI), (twin, info.dev_eui)):
+        ((_, event),) = events(bench.hear(bytes(session.encode_uplink(0, 2, b"a"))))
+        assert (event.device_info.dev_eui, event.data) == (eui, b"a")
+    bench.core.registry.remove(EUI)
+    assert bench.hear(bytes(bench.device.encode_uplink(1, 2, b"a"))) == []
+    assert events(bench.hear(bytes(twin.encode_uplink(1, 2, b"a"))))
 
 
 def test_a_gateway_that_is_not_registered_is_not_heard() -> None:
