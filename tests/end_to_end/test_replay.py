@@ -13,6 +13,7 @@ from khaen.capture import Reader
 from khaen.site import keys as keys_file
 from simulators.site import Demonstration, write_site
 from store.database import Database
+from tests.support.forwarder import Forwarder
 from tests.support.programs import ROOT, Program, wait_for
 from tests.support.site import Band, RunningSite, describe, make_bands
 
@@ -184,3 +185,34 @@ def test_a_real_site_is_not_replayed_to(recorded: tuple[RunningSite, Path], tmp_
     assert {band.dev_eui: source.counters(band) for band in source.bands} == before
     assert [row.missing for row in source.audit()] == [0, 0]
     assert source.value("SELECT count(*) FROM alarm WHERE rule = 'origin'") == 1
+
+
+def test_a_gateways_radio_is_recorded_and_sent_to_its_agent_again(tmp_path: Path) -> None:
+    recorded, others = make_bands(2), [Band(11), Band(12)]
+    radio, table = tmp_path / "radio.khcap", tmp_path / "map.csv"
+    pairs = list(zip(recorded, others, strict=True))
+    table.write_text("".join(f"{a.dev_eui},{b.dev_eui}\n" for a, b in pairs))
+    everybody = site_file(tmp_path / "files", [*recorded, *others], simulated=True)
+    with RunningSite(folder=tmp_path / "site", bands=[*recorded, *others], simulated=True) as site:
+        site.start(people=False)
+        ((eui, running),) = site.agents.items()
+        agent = running.announced()["udp"]
+        arguments = ("-m", "edge.main", "record", radio, "--listen", "0", "--to", agent)
+        tap = Program("tap", arguments, folder=tmp_path)
+        forwarder = Forwarder(eui, int(tap.start()["udp"].rpartition(":")[2]))
+        try:
+            for _ in range(5):
+                forwarder.hear(*(band.telemetry() for band in recorded))
+            tap.stop()
+        finally:
+            tap.kill()
+            forwarder.close()
+        said = khaen(
+            "replay", radio, "--to", f"udp:{agent}", "--speed", "10",
+            "--site", everybody, "--into", everybody, "--map", table,
+        )  # fmt: skip
+        assert "5 datagrams\n  5 acknowledged" in said
+        for before, after in pairs:
+            site.await_counter(after, 4)
+            sql = "SELECT f_cnt, f_port, hex(payload), origin FROM uplink WHERE dev_eui = ?"
+            assert site.rows(sql, after.dev_eui) == site.rows(sql, before.dev_eui)
