@@ -46,6 +46,8 @@ class Air:
     snr: float = 8.0
     up: float = 0.0
     down: float = 0.0
+    acks: float = 0.0
+    """What is lost of the gateway's TX_ACKs."""
     rx1: bool = True
     """Whether the gateway can send in RX1."""
 
@@ -155,7 +157,8 @@ class World:
             downlink_id=frame.downlink_id,
             items=[gw.DownlinkTxAckItem(status=status) for status in statuses],
         )
-        self.core.take_tx_ack(ack)
+        if self.rng.random() >= self.air.acks:
+            self.core.take_tx_ack(ack)
         ends = at + airtime(len(item.phy_payload), rate, crc=False)
         if self.rng.random() < self.air.down:
             return
@@ -292,14 +295,15 @@ def test_a_second_join_makes_a_second_session() -> None:
     seed=st.integers(0, 2**32),
     up=st.floats(0, 0.8),
     down=st.floats(0, 0.8),
+    acks=st.floats(0, 0.8),
     said=st.lists(st.booleans(), max_size=12),
     queued=st.lists(st.booleans(), max_size=4),
 )
 def test_whatever_is_lost_nothing_comes_twice_and_all_is_well_again(
-    seed: int, up: float, down: float, said: list[bool], queued: list[bool]
+    seed: int, up: float, down: float, acks: float, said: list[bool], queued: list[bool]
 ) -> None:
     world = World(seed=seed)
-    world.air.up, world.air.down = up, down
+    world.air.up, world.air.down, world.air.acks = up, down, acks
     world.run(HOUR)
     for number, confirmed in enumerate(queued):
         world.enqueue(bytes([number]), confirmed=confirmed)
