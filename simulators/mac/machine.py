@@ -14,18 +14,17 @@ from khaen.lorawan import mac
 from khaen.lorawan.airtime import airtime
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, FrameError, JoinAccept, parse
-from khaen.lorawan.region import DATA_RATES, DEFAULT_CHANNELS, MAX_EIRP, DataRate
+from khaen.lorawan.region import DEFAULT_CHANNELS, MAX_EIRP, DataRate
 from simulators.agenda import NEVER
-from simulators.chance import uniform
 from simulators.device import Message, Transmission
 from simulators.mac.adr import asks, back_off
 from simulators.mac.commands import obey
 from simulators.mac.drafts import Draft, draft_call, draft_commands, draft_report
-from simulators.mac.duty import HOUR_S, LAWFUL_S, REPORTS_S, DutyCycle
 from simulators.mac.joining import Joining
 from simulators.mac.memory import JoinKeys, Memory
 from simulators.mac.pending import Answers, put
 from simulators.mac.settings import Settings
+from simulators.mac.transmitter import Transmitter
 from simulators.mac.windows import LISTENING, Window, windows_after, windows_after_join
 
 CONFIRMED_TRIES: Final = 8
@@ -73,10 +72,9 @@ class Mac:
     """
 
     __slots__ = (
-        "_ack", "_adaptive", "_answer_at", "_answers", "_cipher", "_duty", "_eirp", "_frame",
-        "_free_at", "_joining", "_key", "_number", "_off_until", "_repeat_at", "_silence", "_tries",
-        "_unanswered", "_waiting", "_windows", "dev_eui", "memory", "quiet_until", "refused",
-        "settings", "wake_at",
+        "_ack", "_adaptive", "_answer_at", "_answers", "_cipher", "_frame", "_free_at", "_joining",
+        "_repeat_at", "_silence", "_transmitter", "_tries", "_unanswered", "_waiting", "_windows",
+        "dev_eui", "memory", "refused", "settings", "wake_at",
     )  # fmt: skip
 
     def __init__(
@@ -95,17 +93,15 @@ class Mac:
     ) -> None:
         self.dev_eui, self.settings = dev_eui, settings
         self.memory = memory or Memory()
-        self.quiet_until = 0.0
-        """Regular reports keep off the air until then."""
         self.refused = 0
         """Messages that no frame of the data rate could carry."""
         self.wake_at = NEVER
-        self._key, self._cipher, self._eirp = key, cipher, eirp
-        self._adaptive, self._tries = adaptive, tries
+        self._cipher, self._adaptive, self._tries = cipher, adaptive, tries
+        self._transmitter = Transmitter(dev_eui, key=key, eirp=eirp)
         self._joining = Joining(join_keys, dev_eui, settings, began) if join_keys else None
-        self._duty, self._answers = DutyCycle(), Answers()
-        self._number = self._silence = self._unanswered = 0
-        self._free_at = self._off_until = self._repeat_at = 0.0
+        self._answers = Answers()
+        self._silence = self._unanswered = 0
+        self._free_at = self._repeat_at = 0.0
         self._answer_at = NEVER
         self._ack = False
         self._frame: _Frame | None = None
@@ -118,15 +114,23 @@ class Mac:
         """Whether it has a session."""
         return self._cipher is not None
 
+    @property
+    def quiet_until(self) -> float:
+        """Regular reports keep off the air until then."""
+        return self._transmitter.quiet_until
+
     # -- what it is told ------------------------------------------------------
 
     def send(self, message: Message, at: float) -> Transmission | None:
         """Send a message as soon as may be; the frame, if one goes now.
 
-        A confirmed message goes first, and ends what is being repeated.
+        A confirmed message goes first, and ends what is being repeated. Of reports that wait for a
+        session only the newest is kept.
         """
         if message.confirmed:
             self._frame = None
+        elif self._cipher is None:
+            self._waiting = tuple(one for one in self._waiting if one.confirmed)
         self._waiting = put(self._waiting, message)
         self._plan(at)
         return self.wake(at)
@@ -171,7 +175,7 @@ class Mac:
             due = self._repeat_at
         elif (draft := self._draft()) is not None:
             due = self._clear_at(draft, at)
-        self.wake_at = due if due == NEVER else max(due, self._free_at, self._off_until)
+        self.wake_at = due if due == NEVER else max(due, self._free_at)
 
     def _act(self, at: float) -> Transmission | None:
         if self._cipher is None:
@@ -200,15 +204,13 @@ class Mac:
         return None
 
     def _clear_at(self, draft: Draft, at: float) -> float:
-        """When a frame may go by the law, and by what is kept back for calls."""
-        regular = draft.message is not None and not draft.message.confirmed
+        """When a frame may go."""
         earliest = max(at, self._free_at)
-        if regular:
-            earliest = max(earliest, self.quiet_until)
-        elif not self._waiting:
+        if not self._waiting:
             earliest = max(earliest, self._answer_at)
+        regular = draft.message is not None and not draft.message.confirmed
         seconds = airtime(draft.size, draft.data_rate)
-        return self._duty.free_at(earliest, seconds, REPORTS_S if regular else LAWFUL_S)
+        return self._transmitter.clear_at(earliest, seconds, regular=regular)
 
     def _send_new(self, draft: Draft, cipher: SessionCipher, at: float) -> Transmission | None:
         message = draft.message
@@ -247,7 +249,7 @@ class Mac:
 
     def _transmit_again(self, frame: _Frame, at: float) -> Transmission | None:
         seconds, rate = airtime(len(frame.phy), frame.data_rate), frame.data_rate.index
-        clear = self._duty.free_at(at, seconds, LAWFUL_S)
+        clear = self._transmitter.clear_at(at, seconds, regular=False)
         if clear > at:
             self._repeat_at = clear
             return None
@@ -256,47 +258,25 @@ class Mac:
             frame.left = 0
             return None
         frame.left -= 1
-        sent = self._transmit(frame.phy, rate, frequencies, at, frame.f_cnt, frame.f_port)
+        sent = self._transmitter.transmit(
+            frame.phy,
+            rate,
+            frequencies,
+            at,
+            self.settings,
+            f_cnt=frame.f_cnt,
+            f_port=frame.f_port,
+        )
         self._listen(windows_after(sent.ends, sent.frequency, rate, self.settings))
-        timeout = self._chance(*RETRANSMIT_S) if frame.confirmed else 0.0
+        timeout = self._transmitter.chance(*RETRANSMIT_S) if frame.confirmed else 0.0
         self._repeat_at = self._free_at + timeout
         if frame.message is not None and not frame.confirmed:
-            self.quiet_until = max(self.quiet_until, at) + seconds * HOUR_S / REPORTS_S
+            self._transmitter.keep_quiet(sent)
         return sent
-
-    def _transmit(
-        self,
-        phy: bytes,
-        data_rate: int,
-        frequencies: tuple[int, ...],
-        at: float,
-        f_cnt: int = 0,
-        f_port: int | None = None,
-    ) -> Transmission:
-        self._number += 1
-        seconds = airtime(len(phy), DATA_RATES[data_rate])
-        self._duty.spend(at, seconds)
-        if self.settings.duty_cycle:
-            self._off_until = at + seconds * 2**self.settings.duty_cycle
-        return Transmission(
-            at=at,
-            dev_eui=self.dev_eui,
-            number=self._number,
-            f_cnt=f_cnt,
-            f_port=f_port,
-            phy=phy,
-            data_rate=DATA_RATES[data_rate],
-            frequency=frequencies[int(uniform(self._key, 2 * self._number) * len(frequencies))],
-            eirp=min(self._eirp, self.settings.max_eirp) - 2 * self.settings.tx_power,
-            airtime=seconds,
-        )
 
     def _listen(self, windows: tuple[Window, Window]) -> None:
         self._windows = windows
         self._free_at = windows[1].opens + LISTENING
-
-    def _chance(self, low: float, high: float) -> float:
-        return low + (high - low) * uniform(self._key, 2 * self._number + 1)
 
     # -- joining --------------------------------------------------------------
 
@@ -305,9 +285,9 @@ class Mac:
         if request is None or self._joining is None:
             return None
         phy, rate = request
-        sent = self._transmit(phy, rate, _JOIN_FREQUENCIES, at)
+        sent = self._transmitter.transmit(phy, rate, _JOIN_FREQUENCIES, at, self.settings)
         self._listen(windows_after_join(sent.ends, sent.frequency, rate))
-        self._joining.requested(self._free_at, sent.airtime, self._chance(0.0, 1.0))
+        self._joining.requested(self._free_at, sent.airtime, self._transmitter.chance(0.0, 1.0))
         return sent
 
     def _accept(self, frame: JoinAccept, at: float) -> Received | None:
@@ -371,7 +351,7 @@ class Mac:
             self._frame = None
         self._ack = self._ack or frame.confirmed
         if frame.confirmed or frame.f_pending:
-            self._answer_at = at + self._chance(*_ANSWER_S)
+            self._answer_at = at + self._transmitter.chance(*_ANSWER_S)
         self._plan(at)
         if not frame.f_port:
             return Received(settled=settled)
