@@ -42,7 +42,7 @@ class Sight:
         return position_of(self.spot)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is reckoned once is kept
 class Line:
     """A line that `buses` run up and down, the same time apart."""
 
@@ -52,9 +52,11 @@ class Line:
 
     @cached_property
     def _departs(self) -> tuple[float, ...]:
-        """Hours after the start of a trip at which it leaves each stop but the last."""
-        trips = (math.dist(a, b) / SPEED + DWELL for a, b in pairwise(self.stops))
-        return tuple(accumulate(trips, initial=0.0))[:-1]
+        return _departures(self.stops)
+
+    @cached_property
+    def _departs_back(self) -> tuple[float, ...]:
+        return _departures(self.stops[::-1])
 
     @property
     def one_way(self) -> float:
@@ -76,11 +78,11 @@ class Line:
             warm = begins - _WARM_UP <= hour < begins
             return Sight(spot=self.stops[0], speed=0.0, heading=0.0, ignition=warm)
         leg, passed = divmod(hour - begins, there_and_back / 2)
-        back = int(leg) % 2 == 1
-        return self._under_way(self.stops[::-1] if back else self.stops, passed, back=back)
+        return self._under_way(passed, back=int(leg) % 2 == 1)
 
-    def _under_way(self, stops: tuple[Spot, ...], passed: float, *, back: bool) -> Sight:
-        departs = self._departs if not back else self._departs_back
+    def _under_way(self, passed: float, *, back: bool) -> Sight:
+        stops = self.stops[::-1] if back else self.stops
+        departs = self._departs_back if back else self._departs
         stop = bisect_right(departs, passed) - 1
         here, there = stops[stop], stops[stop + 1]
         lasts = math.dist(here, there) / SPEED
@@ -100,14 +102,19 @@ class Line:
             ignition=True,
         )
 
-    @cached_property
-    def _departs_back(self) -> tuple[float, ...]:
-        trips = (math.dist(a, b) / SPEED + DWELL for a, b in pairwise(self.stops[::-1]))
-        return tuple(accumulate(trips, initial=0.0))[:-1]
+
+def _departures(stops: tuple[Spot, ...]) -> tuple[float, ...]:
+    """Hours after the start of a trip at which a bus leaves each stop but the last."""
+    legs = (math.dist(a, b) / SPEED + DWELL for a, b in pairwise(stops))
+    return tuple(accumulate(legs, initial=0.0))[:-1]
 
 
 def _line(name: str, buses: int, *stops: tuple[float, float]) -> Line:
-    return Line(name, buses, tuple(spot_of(Position(latitude=n, longitude=e)) for n, e in stops))
+    return Line(
+        name=name,
+        buses=buses,
+        stops=tuple(spot_of(Position(latitude=n, longitude=e)) for n, e in stops),
+    )
 
 
 LINES: Final = (

@@ -69,11 +69,10 @@ class Order(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downlink:
-    """A downlink that a band understands: its number, 1 to 15, and `value` of one or two bytes."""
+    """A downlink that a band understands; its number is 1 to 15."""
 
     number: int
     order: Order
-    value: int = 0
 
 
 def parse_downlink(payload: bytes) -> Downlink | None:
@@ -84,7 +83,7 @@ def parse_downlink(payload: bytes) -> Downlink | None:
         order = Order(payload[1])
     except ValueError:
         return None
-    return Downlink(number=payload[0] & 0xF, order=order, value=int.from_bytes(payload[2:], "big"))
+    return Downlink(number=payload[0] & 0xF, order=order)
 
 
 def encode_telemetry(values: Telemetry) -> bytes:

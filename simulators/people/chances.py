@@ -20,6 +20,8 @@ from simulators.acts import Act
 from simulators.people.day import BANGKOK
 
 MONTH_DAYS: Final = 30.4
+_PATIENCE_S: Final = (120.0, 300.0)
+"""Seconds until she presses again when nobody has answered."""
 _THEN: Final[tuple[Literal["still", "moves", "cancels"], ...]] = ("still", "moves", "cancels")
 
 Befall = Callable[[Random, str], tuple[float, Act]]
@@ -36,7 +38,7 @@ def _clap(rng: Random, resident: str) -> tuple[float, Act]:
 
 
 def _press(rng: Random, resident: str) -> tuple[float, Act]:
-    act = acts.Press(resident=resident, again=rng.randrange(4), every_s=rng.uniform(120, 300))
+    act = acts.Press(resident=resident, again=rng.randrange(4), every_s=rng.uniform(*_PATIENCE_S))
     return rng.uniform(0.0, 24.0), act
 
 

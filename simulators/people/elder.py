@@ -21,8 +21,6 @@ from simulators.people.troubles import Episode, Fever, Trouble, Wander, degrees,
 
 STEPS_PER_MINUTE: Final = 70
 """A slow walk."""
-PATIENCE_S: Final = (120.0, 300.0)
-"""Seconds between which an elder presses again when nobody has answered."""
 _SETTLING_S: Final = 60.0
 """How fast heart and skin follow: the time constant."""
 _MOVED: Final = timedelta(minutes=1)
@@ -92,12 +90,6 @@ class Elder:
     def waiting(self) -> bool:
         """She has pressed, and her band has not heard that somebody comes."""
         return self.band.waiting
-
-    @property
-    def patience(self) -> float:
-        """Seconds after which she presses again while she waits."""
-        shortest, longest = PATIENCE_S
-        return shortest + (longest - shortest) * uniform(self._key, 0)
 
     # -- what she does ------------------------------------------------------
 
