@@ -18,7 +18,7 @@ from simulators.mac import JoinKeys, Memory
 from simulators.network.core import NetworkCore
 from simulators.network.device import Item
 from simulators.network.output import Event
-from simulators.payloads.wristband import FALL_PORT, SOS_PORT, Stage
+from simulators.payloads.wristband import FALL_PORT, SOS_PORT, TELEMETRY_PORT, Stage
 from simulators.site import CALLER, make_site
 from simulators.traffic import Pace, Traffic
 
@@ -122,31 +122,19 @@ def test_frames_of_a_fall_end_when_stillness_after_a_minute_is_acknowledged() ->
     assert 30.0 <= moving.on_port(FALL_PORT, 300.0)[-1].at - 300.0 < 60.0
 
 
-def test_application_downlink_reaches_the_model_and_its_gateway_says_so() -> None:
+def test_application_downlink_is_taken_by_the_band_which_says_so_in_its_telemetry() -> None:
     world = World()
-    heard: list[tuple[int, bytes]] = []
-
-    class Ear:
-        battery = 50
-
-        def __init__(self, model: object) -> None:
-            self.model = model
-
-        def report(self, at: datetime) -> object:
-            return self.model.report(at)  # type: ignore[attr-defined]
-
-        def hear(self, f_port: int, payload: bytes, at: datetime) -> None:
-            assert at > START
-            heard.append((f_port, payload))
-
-    node = world.traffic.node(world.caller)
-    node.model = Ear(node.model)  # type: ignore[assignment]
     world.run(300.0)
-    world.core.enqueue(world.caller, Item(id="one", f_port=13, data=b"\x11\x01"))
+    world.core.enqueue(world.caller, Item(id="one", f_port=13, data=b"\x13\x01"))
     world.bridge.follow()
-    world.run(700.0)
-    assert heard == [(13, b"\x11\x01")]
+    world.run(900.0)
     assert world.kinds()["txack"] == 1
+    messages: list[Any] = [e.message for e in world.events if e.kind == "up"]
+    of_caller = [m for m in messages if m.device_info.dev_eui == world.caller]
+    # docs/wristband-payload.md: byte 10, bits 7-4 hold the number of the last downlink.
+    answers = [m.data[10] >> 4 for m in of_caller if m.f_port == TELEMETRY_PORT]
+    assert answers == sorted(answers)
+    assert (answers[0], answers[-1]) == (0, 3)
 
 
 @pytest.mark.parametrize("remembers", [True, False])
