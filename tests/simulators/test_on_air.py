@@ -1,6 +1,6 @@
-"""Acts that befall sensors, done to a site's traffic."""
+"""Acts that befall sensors and those who wear bands, done to a site's traffic."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,7 +8,8 @@ from decoders.decode import decode_payload
 from khaen.ids import DevEui
 from simulators.acts import ACTS
 from simulators.on_air import perform
-from simulators.site import make_site
+from simulators.payloads.wristband import FALL_PORT, SOS_PORT, TELEMETRY_PORT
+from simulators.site import CALLER, make_site
 from simulators.subjects import UnknownSubject
 from simulators.traffic import Traffic
 
@@ -62,3 +63,52 @@ def test_a_device_that_cannot_do_it_is_named(act: str, family: str) -> None:
     made = ACTS.validate_python({"act": act, "device": find(family)})
     with pytest.raises(UnknownSubject, match=find(family)):
         perform(made, traffic, MADE.site, 0.0)
+
+
+def wear(**act: object) -> Traffic:
+    """The band of one elder, whom something befalls after 10 s."""
+    band = next(device for device in MADE.site.devices if device.resident == CALLER)
+    site = MADE.site.model_copy(update={"devices": (band,)})
+    traffic = Traffic(site, MADE.keys, seed=1, start=START)
+    if act:
+        assert perform(ACTS.validate_python({"resident": CALLER, **act}), traffic, site, 10.0)
+    return traffic
+
+
+@pytest.mark.parametrize(
+    ("act", "port"),
+    [
+        ({"act": "press", "again": 1, "every_s": 8}, SOS_PORT),
+        ({"act": "fall", "then": "moves", "after_s": 5}, FALL_PORT),
+        ({"act": "clap"}, FALL_PORT),
+    ],
+)
+def test_a_call_is_on_the_air(act: dict[str, object], port: int) -> None:
+    traffic = wear(**act)
+    sent = []
+    while traffic.next_at < 40:
+        sent.append(traffic.step())
+    called = [frame.f_port for frame in sent if frame and frame.f_port != TELEMETRY_PORT]
+    assert len(called) >= 2
+    assert set(called) == {port}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        {"act": "take_off"},
+        {"act": "wander", "metres": 900},
+        {"act": "fever", "celsius": 2},
+        {"act": "episode", "vital": "spo2", "value": 80},
+    ],
+)
+def test_what_befalls_an_elder_shows_in_her_band_or_where_she_is(act: dict[str, object]) -> None:
+    later = START + timedelta(minutes=10)
+    calm, befallen = wear().elder(CALLER), wear(**act).elder(CALLER)
+    before, after = (each.report(later).payload for each in (calm, befallen))
+    assert before != after or befallen.metres_from_home(later) > 100
+
+
+def test_what_befalls_a_gateway_is_none_of_the_air() -> None:
+    cut = ACTS.validate_python({"act": "cut_gateway", "gateway": "gw-1"})
+    assert not perform(cut, wear(), MADE.site, 1.0)
