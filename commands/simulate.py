@@ -72,6 +72,14 @@ def simulate(
     ] = 0,
     broker: Annotated[str, typer.Option(help="auto, mosquitto or amqtt.")] = "auto",
     plain: Annotated[bool, typer.Option("--plain", help="Lines, also on a terminal.")] = False,
+    inside: Annotated[
+        bool,
+        typer.Option("--inside", help="All in this process, at any speed, into a ledger."),
+    ] = False,
+    network_server: Annotated[
+        bool,
+        typer.Option("--network-server", help="With a stand-in for ChirpStack: devices join."),
+    ] = False,
     application: Annotated[
         Application | None, typer.Option(help="No radio: events of uplinks, in this form.")
     ] = None,
@@ -92,7 +100,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate a site: nobody in it is real, and all that it says says so. Ctrl-C ends it."""
-    from commands import simulated_events, simulation
+    from commands import simulated_events, simulated_inside, simulation
     from commands.imitated import Choice, choose
     from commands.premises import until_stopped
     from khaen import log
@@ -124,8 +132,27 @@ def simulate(
         )
         asyncio.run(until_stopped(simulated_events.run(choose(choice), events)))
         return
-    _check_radio(speed, rate, mqtt, config)
-    parse_all(faults or ())
+    _check_radio(rate, mqtt, config)
+    parsed = parse_all(faults or ())
+    if inside:
+        from khaen.clock import SystemClock
+
+        wanted = simulated_inside.Inside(
+            folder=data,
+            begin=first or SystemClock().now(),
+            seconds=seconds,
+            speed=parse_speed(speed),
+            pace=pace,
+            seed=seed,
+            faults=parsed,
+            network_server=network_server,
+        )
+        simulated_inside.run(choose(choice), wanted)
+        return
+    if parse_speed(speed) != 1.0:
+        raise SettingsError(
+            "--speed: agents live in real time; --inside or --application can be faster"
+        )
     chosen = choose(choice)
     play = simulation.Play(
         agents=_agents(chosen.site, agents or [], udp),
@@ -137,15 +164,14 @@ def simulate(
         seed=seed,
         life=life,
         faults=tuple(faults or ()),
+        network_server=network_server,
         plain=plain,
     )
     asyncio.run(until_stopped(simulation.run(chosen, play)))
 
 
-def _check_radio(speed: str, rate: float | None, mqtt: str | None, config: Path | None) -> None:
+def _check_radio(rate: float | None, mqtt: str | None, config: Path | None) -> None:
     """Raise SettingsError for what only events can be given."""
-    if parse_speed(speed) != 1.0:
-        raise SettingsError("--speed: agents live in real time; with --application it can be more")
     for name, value in (("--rate", rate), ("--mqtt", mqtt), ("--config", config)):
         if value is not None:
             raise SettingsError(f"{name} goes with --application; radio goes to agents, by UDP")

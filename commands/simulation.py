@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.books import Balance
-from khaen.alarm import WAITING, Alarm
 from khaen.clock import Clock, SystemClock
-from khaen.ids import GatewayEui, SubjectId
+from khaen.ids import GatewayEui
 from khaen.lorawan.crypto import SessionCipher
 
 if TYPE_CHECKING:
-    from commands.books import Books
+    from commands.own_site import Office
     from deploy.local import Options
-    from simulators.carer import Carer
     from simulators.display import Display
     from simulators.link import Link
-    from simulators.live import Ledger, Live
+    from simulators.live import Live
     from simulators.roads import Roads
     from simulators.traffic import Pace
     from simulators.twin import Twin
@@ -44,6 +40,7 @@ class Play:
     seed: int
     life: float
     faults: tuple[str, ...]
+    network_server: bool
     plain: bool
 
 
@@ -56,7 +53,9 @@ async def run(simulated: Simulated, play: Play) -> None:
         live = make_live(simulated, play, play.agents, display)
         await _show(live, display, play)
         return
-    async with _whole_site(simulated, play, display) as live:
+    from commands.own_site import whole_site
+
+    async with whole_site(simulated, play, display) as live:
         await _show(live, display, play)
 
 
@@ -95,88 +94,6 @@ async def _show(live: Live, display: Display, play: Play) -> None:
         await asyncio.wait({obeying})
 
 
-@asynccontextmanager
-async def _whole_site(simulated: Simulated, play: Play, display: Display) -> AsyncIterator[Live]:
-    """A site's processes on this machine, and a twin that speaks to its agents."""
-    from commands.books import Books
-    from commands.demonstration import Backhauls
-    from commands.premises import let_in, new_folder, started
-    from deploy.local import LocalSite
-    from simulators.carer import Carer
-    from simulators.twin_site import give_agents
-
-    simulated = give_agents(simulated)
-    with new_folder(play.folder, "simulate") as folder:
-        async with Backhauls() as backhauls:
-            local = LocalSite(
-                simulated.site,
-                simulated.keys,
-                folder / "data",
-                play.options,
-                say=display.say,
-                broker_of=backhauls.lay,
-            )
-            async with started(local):
-                _mine, carers = await asyncio.to_thread(let_in, local)
-                agents = {eui: local.udp_address(eui) for eui in local.taken.udp}
-                books = Books(local.ledger_url)
-                try:
-                    async with Carer(carers, monotonic=time.monotonic) as carer:
-                        office = Office(books, carer)
-                        live = make_live(
-                            simulated,
-                            play,
-                            agents,
-                            display,
-                            links={eui: backhauls.of(eui) for eui in agents},
-                            office=office,
-                        )
-                        live.say(f"console {local.console_url}")
-                        live.say(f"sign in: khaen console link --config {local.settings_file}")
-                        yield live
-                finally:
-                    books.close()
-
-
-class Office:
-    """What a running site's ledger says, and a carer who takes a case when she is told to."""
-
-    def __init__(self, books: Books, carer: Carer) -> None:
-        self._books, self._carer = books, carer
-        self._balance = Balance()
-
-    async def look(self) -> Ledger:
-        """The counters and the newest alarms. Raises StoreUnavailable."""
-        from simulators.live import Account, Ledger
-
-        balance = self._balance = await asyncio.to_thread(self._books.balance)
-        return Ledger(
-            gateways={
-                eui: Account(committed=sums.lorawan, backlog=sums.in_flight, missing=sums.missing)
-                for eui, sums in balance.gateways.items()
-            },
-            alarms_open=balance.alarms_open,
-            alarms={
-                f"{alarm.id} {alarm.state} {alarm.presses}": _say(alarm)
-                for alarm in reversed(balance.newest)
-            },
-        )
-
-    async def accept(self, subject: SubjectId, rule: str) -> bool:
-        """Take an open case; False where none waits."""
-        for alarm in self._balance.newest:
-            if (alarm.subject, alarm.rule) == (subject, rule) and alarm.state in WAITING:
-                await self._carer.accept(str(alarm.id))
-                return True
-        return False
-
-
-def _say(alarm: Alarm) -> str:
-    who = alarm.subject.removeprefix("person:")
-    late = " (late)" if alarm.late else ""
-    return f"เหตุ P{alarm.priority} {alarm.rule} {who}{late}: {alarm.state.replace('_', ' ')}"
-
-
 def make_live(
     simulated: Simulated,
     play: Play,
@@ -196,7 +113,13 @@ def make_live(
 
     site, clock = simulated.site, SystemClock()
     start = play.begin or clock.now()
-    traffic = Traffic(site, simulated.keys, seed=play.seed, start=start, pace=play.pace)
+    traffic = Traffic(
+        site,
+        simulated.keys,
+        seed=play.seed,
+        start=start,
+        pace=play.pace,
+    )
     if play.life:
         life.begin(traffic, site, seed=play.seed, often=play.life)
     tell_silent(traffic.silent)

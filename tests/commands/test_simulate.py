@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -211,6 +213,7 @@ def test_a_signal_ends_it_soon_and_well(
         (("--agents", "ffffffffffffffff=127.0.0.1:1700"), "no such gateway"),
         (("--udp", "127.0.0.1:notaport"), "HOST:PORT"),
         (("--fault", "lost=0.1"), "fault 'lost' is none"),
+        (("--inside",), "--inside: say how long"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(arguments: tuple[str, ...], says: str) -> None:
@@ -263,3 +266,36 @@ def test_radio_goes_to_an_agent_that_runs(
         assert running.wait(STOP_S) == 0
         assert running.stdout is not None
         assert b"no answer" not in running.stdout.read()
+
+
+def test_inside_a_quarter_of_an_hour_is_soon_over_and_in_a_ledger(
+    khaen: Khaen, tmp_path: Path
+) -> None:
+    arguments = ("--inside", "--from", "2026-03-01", "--for", "15min", "--each", "5min")
+    done = khaen("simulate", *arguments, "--speed", "max", "--data", tmp_path / "kept")
+    assert done.returncode == 0, done.stderr
+    assert "simulated 15m: heard " in done.stdout
+    assert "missing 0" in done.stdout
+    with closing(sqlite3.connect(tmp_path / "kept" / "ledger.sqlite")) as db:
+        (count, first, last), *_ = db.execute(
+            "SELECT count(*), min(received_at), max(received_at) FROM reception"
+        )
+    assert count > 150
+    start = 1_772_298_000  # 2026-03-01 in Thailand
+    assert start <= first / 1e6 <= last / 1e6 <= start + 900
+
+
+def test_inside_a_signal_ends_it_with_what_there_is(
+    process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    running = process("--inside", "--for", "300d", "--speed", "max", "--data", str(kept))
+    deadline = time.monotonic() + 20
+    while not (kept / "ledger.sqlite").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(STOP_S) == 0
+    assert running.stdout is not None
+    said = running.stdout.read()
+    assert b"simulated " in said
+    assert b"Traceback" not in said
