@@ -39,6 +39,7 @@ class Wishes:
     anonymise: str | None
     site_out: Path | None
     loop: int
+    count_on: bool
     faults: tuple[str, ...]
     seed: int
     format_name: str | None
@@ -98,6 +99,9 @@ def replay(
         typer.Option(help="With --anonymise and --site: write the site file of the replayed here."),
     ] = None,
     loop: Annotated[int, typer.Option(min=1, help="So many times over.")] = 1,
+    count_on: Annotated[
+        bool, typer.Option("--count-on", help="With --loop: let counters go on; needs the keys.")
+    ] = False,
     fault: Annotated[
         list[str] | None, typer.Option(help="A fault, such as loss=0.1 (docs/faults.md).")
     ] = None,
@@ -141,6 +145,7 @@ def replay(
         anonymise=anonymise,
         site_out=site_out,
         loop=loop,
+        count_on=count_on,
         faults=tuple(fault or ()),
         seed=seed,
         format_name=format_name,

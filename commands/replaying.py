@@ -30,6 +30,7 @@ from simulators.faults.faults import Faults
 from simulators.recording import Recording
 from simulators.replay.choice import Choice
 from simulators.replay.identities import Anonymous
+from simulators.replay.recount import Recount
 from simulators.replay.replay import Replay, Tally
 from simulators.replay.timeline import Shift, Timeline
 
@@ -57,6 +58,7 @@ def play(wishes: Wishes) -> bool:
             remap=remap,
             faults=faults,
             passes=wishes.loop,
+            recount=Recount(people_of.sessions(people) or {}) if wishes.count_on else None,
             stop=stop,
         )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

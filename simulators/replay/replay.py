@@ -14,6 +14,7 @@ from simulators.faults.fault import Fault
 from simulators.faults.fault import Tally as FaultTally
 from simulators.faults.faults import Faults
 from simulators.replay.choice import Choice
+from simulators.replay.recount import Recount
 from simulators.replay.remap import Remap
 from simulators.replay.sinks import Sink
 from simulators.replay.skip import Skip
@@ -52,12 +53,13 @@ class Replay:
         remap: Remap | None = None,
         faults: FaultsFrom | None = None,
         passes: int = 1,
+        recount: Recount | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self.tally = Tally()
         self._recording, self._sink, self._timeline = recording, sink, timeline
         self._clock, self._choice, self._remap = clock, choice or Choice(), remap
-        self._faults_from, self._passes = faults, passes
+        self._faults_from, self._passes, self._recount = faults, passes, recount
         self._stop = stop or threading.Event()
 
     def run(self, look: Callable[[], None] = lambda: None) -> Tally:
@@ -65,14 +67,14 @@ class Replay:
         for number in range(self._passes):
             if number:
                 self._timeline.restart()
-            for record in self._faulty(self._chosen()):
+            for record in self._faulty(self._chosen(number)):
                 if not self._await_due(record, look):
                     return self.tally
                 self._send(record)
                 look()
         return self.tally
 
-    def _chosen(self) -> Iterator[Record]:
+    def _chosen(self, number: int) -> Iterator[Record]:
         tally = self.tally
         before: datetime | None = None
         for record in self._recording:
@@ -88,9 +90,21 @@ class Replay:
                 tally.skipped["not_chosen"] += 1
                 continue
             try:
-                yield chosen if self._remap is None else self._remap(chosen)
+                ready = self._count_on(
+                    chosen if self._remap is None else self._remap(chosen), number
+                )
             except Skip as skip:
                 tally.skipped[skip.reason] += 1
+            else:
+                yield ready
+
+    def _count_on(self, record: Record, number: int) -> Record:
+        if self._recount is None or self._passes == 1:
+            return record
+        if number == 0:
+            self._recount.note(record)
+            return record
+        return self._recount.move(record, number)
 
     def _faulty(self, records: Iterator[Record]) -> Iterator[Record]:
         if self._faults_from is None:

@@ -19,9 +19,11 @@ from khaen.ids import GatewayEui
 from khaen.mqtt import MqttSettings
 from simulators.faults import catalogue
 from simulators.faults.faults import Faults
+from simulators.frames import frames
 from simulators.replay import sinks
 from simulators.replay.choice import Choice
 from simulators.replay.publisher import Publisher
+from simulators.replay.recount import Recount
 from simulators.replay.replay import Replay, Tally
 from simulators.replay.skip import Skip
 from simulators.replay.stamp import Outgoing, Stamper
@@ -174,6 +176,29 @@ def test_of_a_record_with_several_frames_only_the_chosen_remain() -> None:
     ring = keyring(*BANDS)
     (found,) = chosen(Choice(devices=frozenset({second.dev_eui}), device_of=ring.device), [both])
     assert json.loads(found.payload[12:])["rxpk"] == document["rxpk"][1:]
+
+
+def test_counters_go_on_from_pass_to_pass() -> None:
+    first, second = Band(1), Band(2)
+    first.f_cnt, second.f_cnt = 0xFFFE, 7
+    records = [envelope(first.telemetry(), n, heard=n) for n in range(1, 4)]
+    records += [told(second, event(second, 7, b"\1"), as_json=True, taken=9)]
+    records += [envelope(Band(3).telemetry(), 9, heard=10)]
+    clock, taken = ManualClock(NOW), Taken()
+    timeline = Timeline(clock, speed=float("inf"))
+    ciphers = {first.dev_eui: first.cipher}
+    replay = Replay(records, taken, timeline, clock, passes=3, recount=Recount(ciphers))
+    assert replay.run().skipped == {"counter_not_known": 2}
+    ring, counters = keyring(first), []
+    for record in taken.records:
+        (frame,) = frames(record)
+        opened = ring.open(frame.phy) if frame.phy else None
+        counters.append(frame.f_cnt if frame.phy is None else opened and opened.f_cnt)
+    assert counters == [
+        0xFFFE, 0xFFFF, 0x1_0000, 7, None,
+        0x1_0001, 0x1_0002, 0x1_0003, 8,
+        0x1_0004, 0x1_0005, 0x1_0006, 9,
+    ]  # fmt: skip
 
 
 # -- sinks ------------------------------------------------------------------------
