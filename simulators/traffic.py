@@ -22,7 +22,7 @@ from khaen.site.model import Device as SiteDevice
 from khaen.site.model import Position, Site
 from simulators import calls
 from simulators.agenda import Agenda
-from simulators.chance import make_key
+from simulators.chance import make_key, uniform
 from simulators.city import SENSORS, Button, City, Reporter
 from simulators.device import Transmission
 from simulators.gateway import Gateway, Packet
@@ -47,7 +47,7 @@ class Pace:
     """Seconds between regular reports: far less than in a real site, so that a screen lives.
 
     The duty cycle of the law still holds: a slow device reports less often than this. Every device
-    with a session is heard for the first time within `first` seconds.
+    speaks, or asks to join, for the first time within `first` seconds.
     """
 
     wristband: float = 12.0
@@ -257,18 +257,20 @@ class Traffic:
         eirp = eirp_of(entry)
         self.radio.place(entry.dev_eui, entry.position)
         rate = self.radio.choose_data_rate(entry.dev_eui, eirp).index
+        key = make_key(self._seed, "mac", entry.dev_eui)
         return Mac(
             dev_eui=entry.dev_eui,
             settings=Settings.with_channels(rate, THAI_CHANNELS)
             if cipher
             else Settings(data_rate=rate),
-            key=make_key(self._seed, "mac", entry.dev_eui),
+            key=key,
             cipher=cipher,
             join_keys=None if cipher else join_keys,
             memory=self._memories.get(entry.dev_eui),
             eirp=eirp,
             adaptive=self._adaptive,
             tries=_BAND_TRIES if entry.family == WRISTBAND else CONFIRMED_TRIES,
+            began=0.0 if cipher else self._pace.first * uniform(key, 0),
         )
 
 
