@@ -1,9 +1,11 @@
 """A network server for the tests of any room: ChirpStack where it is on PATH, else the stand-in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 import grpc
@@ -25,6 +27,8 @@ SERVICES = {
     "GatewayService": api.GatewayServiceStub,
 }
 ANSWER_S = 10.0
+START_S = 30.0
+T = TypeVar("T")
 
 
 class Caller:
@@ -104,6 +108,40 @@ class Listener:
             topic, payload = await self.next()
             if topic.endswith("/command/down"):
                 return gw.DownlinkFrame.FromString(payload)
+
+
+@contextmanager
+def serving(port: int, **settings: Any) -> Iterator[Callable[[Callable[[NetworkServer], T]], T]]:
+    """A stand-in on a broker, in a thread of its own, for tests without a loop.
+
+    Gives `ask(work)`: call `work` with the server in its thread, and return what it returns.
+    """
+    mqtt = MqttSettings(port=port)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="stand-in network server")
+    thread.start()
+
+    def run(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(START_S)
+
+    async def start() -> NetworkServer:
+        server = NetworkServer(mqtt, **{"seed": "test", **settings})
+        await server.start()
+        return server
+
+    async def do(work: Callable[[NetworkServer], T], server: NetworkServer) -> T:
+        return work(server)
+
+    try:
+        server = run(start())
+        try:
+            yield lambda work: run(do(work, server))
+        finally:
+            run(server.stop())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 Start = Callable[..., Awaitable[NetworkServer | ChirpStack]]
