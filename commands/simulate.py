@@ -144,6 +144,7 @@ def simulate(
             speed=parse_speed(speed),
             pace=pace,
             seed=seed,
+            life=life,
             faults=parsed,
             network_server=network_server,
         )

@@ -42,6 +42,7 @@ class Inside:
     speed: float
     pace: Pace
     seed: int
+    life: float
     faults: tuple[Fault, ...]
     network_server: bool
 
@@ -49,6 +50,7 @@ class Inside:
 def run(simulated: Simulated, inside: Inside) -> None:
     """Simulate until its time is over or a signal ends it. Raises NotRunnable, SettingsError."""
     from commands.premises import new_folder
+    from simulators import life
     from simulators.inside.world import CALM, REAL, World
 
     if math.isinf(inside.seconds):
@@ -68,6 +70,8 @@ def run(simulated: Simulated, inside: Inside) -> None:
             faults=inside.faults,
         ) as world,
     ):
+        if inside.life:
+            life.begin(world.traffic, world.site, seed=inside.seed, often=inside.life)
         _pass(world, inside, stop)
         for line in _say(world, folder if inside.folder else None):
             typer.echo(line)

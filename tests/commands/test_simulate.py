@@ -285,6 +285,15 @@ def test_inside_a_quarter_of_an_hour_is_soon_over_and_in_a_ledger(
     assert start <= first / 1e6 <= last / 1e6 <= start + 900
 
 
+def test_inside_a_life_with_troubles_raises_alarms(khaen: Khaen) -> None:
+    hour = ("--inside", "--from", "2026-03-01", "--for", "1h", "--each", "30min", "--speed", "max")
+    sizes = ("--elders", "30", "--gateways", "1", "--sensors", "0")
+    done = khaen("simulate", *hour, *sizes, "--life", "100")
+    assert done.returncode == 0, done.stderr
+    assert "missing 0" in done.stdout
+    assert "P1 sos" in done.stdout
+
+
 def test_inside_a_signal_ends_it_with_what_there_is(
     process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
