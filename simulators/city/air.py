@@ -1,8 +1,7 @@
 """Fine dust: high while fields burn, held down at night, washed out by rain.
 
-The monthly means are assumptions for Khon Kaen. They keep to what the Pollution Control
-Department reports: over its limit of 37.5 µg/m³ for days from January to April, single days of
-60 to 90, and below 15 through the rains.
+The monthly means and the courses are assumptions for Khon Kaen; docs/simulators-city.md says what
+reports of the Pollution Control Department they are held against.
 """
 
 from __future__ import annotations

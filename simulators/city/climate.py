@@ -1,8 +1,8 @@
 """The climate of Khon Kaen by month: what is usual, around which the weather wanders.
 
-Temperature, humidity, rain: rounded from the Thai Meteorological Department's normals 1981-2010
-of Khon Kaen (WMO station 48381). Cloud and wind are assumptions of the same season; pressure at
-sea level follows the monsoon. docs/simulators-city.md says what is measured and what assumed.
+Temperature, humidity, rain: after the Thai Meteorological Department's normals 1981-2010 of Khon
+Kaen (WMO station 48381), rounded, not checked against its own tables. Cloud and wind are
+assumptions of the same season; pressure at sea level follows the monsoon.
 """
 
 from __future__ import annotations
