@@ -23,7 +23,7 @@ MARK: Final = b"\x9eKHB"
 """No UTF-8 text holds it."""
 HEADER, RECORDS = 0, 1
 """Kinds; a reader passes over those that it does not know."""
-MAX_BODY: Final = 64 * 1024 * 1024
+MAX_BODY: Final = 32 * 1024 * 1024
 """Bytes of a body before compression."""
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
 """Bytes of one record."""
@@ -91,7 +91,7 @@ def parse_head(data: bytes) -> Head:
     if zlib.crc32(data[: _HEAD.size]) != crc:
         raise Damaged("checksum of the head")
     _mark, kind, records, raw, size, first, last, body_crc = _HEAD.unpack_from(data)
-    if raw > MAX_BODY or size > 2 * MAX_BODY:
+    if max(raw, size) > MAX_BODY:
         raise Damaged("longer than a block may be")
     return Head(
         kind=kind, records=records, raw=raw, size=size, first=first, last=last, crc=body_crc

@@ -42,15 +42,13 @@ class Findings:
         self.last = record.at
 
     def lines(self) -> tuple[str, ...]:
-        """What a person must know of it, a sentence each; nothing of a whole capture."""
+        """What a person must know of the damage, a sentence each; nothing of a whole capture."""
         said = []
         if self.damaged:
             said.append(f"{self.damaged} damaged place(s), {self.skipped} bytes, passed over")
         if self.tail:
             until = f"it goes up to {format_time(self.last)}" if self.last else "nothing is left"
             said.append(f"the end is cut off or damaged: {self.tail} bytes ignored; {until}")
-        if self.backwards:
-            said.append(f"times run backwards {self.backwards} time(s): kept in their order")
         return tuple(said)
 
 

@@ -1,4 +1,4 @@
-"""Events of ChirpStack v4 in JSON, one to a line: bare, behind their topic, or out of its API.
+"""Events of ChirpStack v4 in JSON: bare, behind their topic, or out of its API.
 
 Bare ones are bodies of the HTTP integration, those behind a topic come of `mosquitto_sub -v`, and
 `{"time":…,"description":"up","body":"{…}"}` are what its API streams and its web page saves. A bare
@@ -14,6 +14,7 @@ from typing import Any
 from khaen.capture import Record, Road
 from khaen.clock import parse_time
 from khaen.ids import parse_dev_eui
+from simulators.documents import documents
 from simulators.recording import Format, Source, first_lines
 
 _KINDS = (
@@ -30,41 +31,30 @@ _KINDS = (
     ("up", "data"),
     ("join", "devAddr"),
 )
-_DEVICE = "deviceInfo"
+_DEVICE = b"deviceInfo"
 
 
 def _fits(head: bytes) -> bool:
-    for line in first_lines(head, 3):
-        _topic, text = _split(line)
-        if _DEVICE in text and text[0] in "{[" and '"tst"' not in text:
-            return True
-    return False
+    if _DEVICE not in head:
+        return False
+    return any(_opens(line) for line in first_lines(head, 3))
+
+
+def _opens(line: str) -> bool:
+    """Whether an object or a list of them begins, bare or behind its topic."""
+    topic, space, rest = line.partition(" ")
+    text = rest if space and "/event/" in topic else line
+    return text[:1] in ("{", "[") and '"tst"' not in text
 
 
 def _read(source: Source) -> Iterator[Record]:
-    for line in source.lines():
-        topic, text = _split(line)
-        try:
-            document = json.loads(text.rstrip(","))
-        except (ValueError, RecursionError):
-            if text not in ("[", "]"):
-                source.skipped["not_json"] += 1
-            continue
-        for entry in document if isinstance(document, list) else (document,):
-            if (record := _record(entry, topic, source)) is not None:
-                yield record
-
-
-def _split(line: str) -> tuple[str, str]:
-    """The topic before the event, if there is one."""
-    first, space, rest = line.partition(" ")
-    return (first, rest) if space and "/event/" in first else ("", line)
+    for before, document in documents(source.file, source.skipped):
+        topic = before if "/event/" in before else ""
+        if (record := _record(document, topic, source)) is not None:
+            yield record
 
 
 def _record(document: Any, topic: str, source: Source) -> Record | None:
-    if not isinstance(document, dict):
-        source.skipped["no_event"] += 1
-        return None
     time, kind = document.get("time"), None
     if isinstance(body := document.get("body"), str):
         kind = document.get("description")
@@ -72,7 +62,7 @@ def _record(document: Any, topic: str, source: Source) -> Record | None:
             document = json.loads(body)
         except (ValueError, RecursionError):
             document = None
-    device = document.get(_DEVICE) if isinstance(document, dict) else None
+    device = document.get("deviceInfo") if isinstance(document, dict) else None
     if not isinstance(device, dict):
         source.skipped["no_event"] += 1
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from khaen.capture import Record, Road
 from khaen.clock import parse_time
 from khaen.ids import parse_dev_addr, parse_dev_eui, parse_gateway_eui
 from khaen.uplink import Origin
+from simulators.documents import documents
 from simulators.recording import Format, Source, first_lines
 
 _IDS, _UP = "end_device_ids", "uplink_message"
@@ -29,22 +29,16 @@ _CODE_RATES = {
 
 
 def _fits(head: bytes) -> bool:
-    return any(f'"{_IDS}"' in line and '"tst"' not in line for line in first_lines(head, 3))
+    lines = first_lines(head, 3)
+    return f'"{_IDS}"'.encode() in head and any(
+        ("{" in line and '"tst"' not in line) or line == "[" for line in lines
+    )
 
 
 def _read(source: Source) -> Iterator[Record]:
-    for line in source.lines():
-        start = min((at for at in (line.find("{"), line.find("[")) if at >= 0), default=-1)
-        try:
-            document = json.loads(line[start:].rstrip(",")) if start >= 0 else None
-        except (ValueError, RecursionError):
-            if line not in ("[", "]"):
-                source.skipped["not_json"] += 1
-            continue
-        for entry in document if isinstance(document, list) else (document,):
-            record = _record(_unwrap(entry), source)
-            if record is not None:
-                yield record
+    for _before, document in documents(source.file, source.skipped):
+        if (record := _record(_unwrap(document), source)) is not None:
+            yield record
 
 
 def _unwrap(entry: Any) -> Any:

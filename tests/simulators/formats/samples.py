@@ -87,6 +87,11 @@ def verbose(_folder: Path) -> bytes:
     return b"\n".join(where + b" " + chirpstack.as_json(event(number)) for number in range(2))
 
 
+def laid_out(_folder: Path) -> bytes:
+    events = [json.loads(chirpstack.as_json(event(number))) for number in range(3)]
+    return json.dumps(events, indent=2).encode()
+
+
 def streamed(_folder: Path) -> bytes:
     item = {
         "id": "1-0",
@@ -142,7 +147,7 @@ def things(_folder: Path) -> bytes:
 
 
 def things_list(_folder: Path) -> bytes:
-    return json.dumps([THINGS, THINGS], indent=None).encode()
+    return json.dumps([THINGS, THINGS], indent=4).encode()
 
 
 def subscribed(_folder: Path) -> bytes:
@@ -246,10 +251,13 @@ SAMPLES = {
         make=bare,
         times=(at(0), datetime(2026, 3, 1, 8, 0, 1, tzinfo=UTC), at(2)),
         topics=(UPS, f"application/unknown/device/{DEV_EUI}/event/status", UPS),
-        skipped={"not_json": 1, "no_time_or_device": 1, "no_event": 2},
+        skipped={"not_json": 2, "no_time_or_device": 1},
     ),
     "events behind topics": Sample(
         format="chirpstack", make=verbose, times=(at(0), at(1)), topics=(UPS,) * 2
+    ),
+    "events over lines": Sample(
+        format="chirpstack", make=laid_out, times=(at(0), at(1), at(2)), topics=(UPS,) * 3
     ),
     "streamed events": Sample(format="chirpstack", make=streamed, times=(at(1),), topics=(UPS,)),
     "things": Sample(
