@@ -24,6 +24,7 @@ from khaen.ids import Epoch, GatewayEui
 from khaen.mqtt import MqttSettings
 from khaen.uplink import Kind, Number, Origin
 from khaen.wire import Stamp, stamp
+from simulators.recorder import Recorder
 from simulators.recording import Recording
 from simulators.replay.identities import Anonymous
 from simulators.replay.keyring import Keyring
@@ -102,16 +103,28 @@ def replay(path: Path, sink: Sink, remap: Remap | None = None) -> None:
     assert tally.sent == RECORDS, tally.skipped
 
 
+def record(folder: Path, broker: Mosquitto, sink: Sink, path: Path) -> float:
+    """Replay with a recorder listening: records a second until it has all."""
+    rates = []
+    for number in range(ROUNDS):
+        out = folder / f"again-{number}.khcap"
+        with Recorder(MqttSettings(port=broker.port), out, SystemClock()) as recorder:
+            recorder.await_connected()
+            begun = time.perf_counter()
+            replay(path, sink)
+            while recorder.taken < RECORDS:
+                time.sleep(0.01)
+            rates.append(RECORDS / (time.perf_counter() - begun))
+    return statistics.median(rates)
+
+
 @contextmanager
-def broker_sink(folder: Path) -> Iterator[Broker]:
-    broker = Mosquitto(folder / "broker")
-    broker.start()
+def broker_sink(broker: Mosquitto) -> Iterator[Broker]:
     publisher = Publisher(MqttSettings(port=broker.port), "benchmark")
     try:
         yield Broker(lambda _account: publisher, Stamper("benchmark"), SystemClock())
     finally:
         publisher.close()
-        broker.stop()
 
 
 def main() -> None:
@@ -133,9 +146,14 @@ def main() -> None:
         keyring = Keyring(keys)
         anonymous = median(lambda: replay(path, Nothing(), Remap(Anonymous("seed"), keyring)))
         print(f"made anonymous             {anonymous:8,.0f} records/s")
-        with broker_sink(folder) as sink:
+        broker = Mosquitto(folder / "broker", settings=["max_queued_messages 100000"])
+        broker.start()
+        with broker_sink(broker) as sink:
             sent = median(lambda: replay(path, sink))
             print(f"replayed to a real broker  {sent:8,.0f} records/s")
+            both = record(folder, broker, sink, path)
+            print(f"… and recorded again       {both:8,.0f} records/s")
+        broker.stop()
 
 
 if __name__ == "__main__":

@@ -8,12 +8,16 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from pydantic import SecretBytes
 
 from commands import main
 from khaen import log
 from khaen.capture import Header, Reader, Record, Writer
 from khaen.ids import GatewayEui
+from khaen.site.loader import load
 from simulators.site import Demonstration, write_site
+from store import migrate, registry
+from store.database import Database
 from tests.commands.conftest import Done, Khaen
 from tests.simulators.replay.traffic import AT, GATEWAY, envelope, event, told
 from tests.support.ports import find_free_port
@@ -226,6 +230,27 @@ def test_a_real_organisation_is_refused_before_anything_is_sent(
         assert "organisation nong-kham is real" in done.stderr
     done = typed("replay", capture, "--to", "udp:127.0.0.1:1", "--into", real)
     assert "none of its gateways is simulated" in done.stderr
+
+
+def test_a_ledger_of_real_organisations_is_seen_before_anything_is_sent(
+    typed: Khaen, capture: Path, site: Callable[..., Path], config: Path
+) -> None:
+    with config.open("a") as file:
+        file.write(f"[mqtt]\nport = {find_free_port()}\n")
+    for simulated in (False, True):
+        loaded = load(site(simulated=simulated))
+        key = SecretBytes(bytes(32))
+        database = Database(f"sqlite:///{config.parent}/ledger.sqlite")
+        migrate.upgrade(database)
+        registry.apply(database, loaded.site, loaded.keys, key)
+        database.close()
+        nobody = ("--device", "0" * 16, "--speed", "max")
+        done = typed("replay", capture, "--config", config, *nobody)
+        if simulated:
+            assert "11 records read, 0 sent" in fine(done)
+        else:
+            assert done.returncode == 2
+            assert "this site's organisations are real (nong-kham)" in done.stderr
 
 
 def test_a_weak_secret_is_warned_of(typed: Khaen, capture: Path, tmp_path: Path) -> None:
