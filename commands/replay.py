@@ -24,7 +24,7 @@ class Wishes:
     username: str
     password_file: Path | None
     ca_file: Path | None
-    speed: str
+    speed: str | None
     shift: str | None
     since: str | None
     until: str | None
@@ -61,7 +61,10 @@ def replay(
     username: Annotated[str, typer.Option(help="With mqtt:HOST:PORT, the account …")] = "",
     password_file: Annotated[Path | None, typer.Option(help="… its password, one line …")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="… and whom to trust.")] = None,
-    speed: Annotated[str, typer.Option(help="1, N times real time, or max.")] = "1",
+    speed: Annotated[
+        str | None,
+        typer.Option(help="1, N times real time, or max; 1 to a broker or an agent, else max."),
+    ] = None,
     shift: Annotated[
         str | None,
         typer.Option(help="now: as if it happened while it is sent; keep: its own times."),

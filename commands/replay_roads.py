@@ -26,6 +26,11 @@ _MQTT, _UDP = "mqtt", "udp:"
 _MAX_PORT = 65_535
 
 
+def goes_out(to: str) -> bool:
+    """Whether somebody hears it: a broker or an agent, not a file."""
+    return to == _MQTT or to.startswith((f"{_MQTT}:", _UDP))
+
+
 def make_sink(wishes: Wishes, people: People, clock: Clock, shift: Shift) -> sinks.Sink:
     """Where it goes. Raises SettingsError where it may not, NotRunnable or CaptureError."""
     to = wishes.to
@@ -33,10 +38,10 @@ def make_sink(wishes: Wishes, people: People, clock: Clock, shift: Shift) -> sin
         return sinks.Nothing()
     if to == "-":
         return sinks.Lines(sys.stdout)
-    if to == _MQTT or to.startswith(f"{_MQTT}:"):
-        return _broker(wishes, people, clock)
     if to.startswith(_UDP):
         return _agent(to, people, shift)
+    if goes_out(to):
+        return _broker(wishes, people, clock)
     anonymous = people.identities is not None and people.identities.anonymous
     return sinks.Capture(
         Path(to), clock, simulated=anonymous, site=None if anonymous else _site_id(people)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -19,11 +19,11 @@ import typer
 
 from commands import replay_people as people_of
 from commands.replay import Wishes
-from commands.replay_roads import make_sink
+from commands.replay_roads import goes_out, make_sink
 from khaen import log
 from khaen.capture import Record
 from khaen.clock import SystemClock, format_time, parse_time
-from khaen.errors import NotRunnable, SettingsError
+from khaen.errors import SettingsError
 from khaen.ids import parse_gateway_eui
 from simulators.faults import catalogue
 from simulators.faults.faults import Faults
@@ -67,8 +67,7 @@ def play(wishes: Wishes) -> bool:
             tally = replay.run(look)
         figures = sink.finish()
     finally:
-        with suppress(NotRunnable):
-            sink.close()
+        sink.close()
     if wishes.site_out is not None and isinstance(people.identities, Anonymous):
         people_of.write_site(people, wishes.site_out)
     out = sys.stderr if wishes.to == "-" else sys.stdout
@@ -111,12 +110,13 @@ def open_recording(wishes: Wishes) -> Recording:
 
 
 def _pace(wishes: Wishes) -> tuple[float, Shift]:
+    text = wishes.speed or ("1" if goes_out(wishes.to) else "max")
     try:
-        speed = math.inf if wishes.speed == "max" else float(wishes.speed)
+        speed = math.inf if text == "max" else float(text)
         if not speed > 0:
             raise ValueError("must be above 0")
     except ValueError as error:
-        raise SettingsError(f"--speed {wishes.speed}: write 1, a number, or max") from error
+        raise SettingsError(f"--speed {text}: write 1, a number, or max") from error
     if wishes.shift is None:
         return speed, Shift.KEEP if math.isinf(speed) else Shift.NOW
     try:

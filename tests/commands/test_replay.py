@@ -93,7 +93,7 @@ def fine(done: Done) -> str:
 
 
 def test_a_look_at_what_is_in_it(khaen: Khaen, capture: Path) -> None:
-    said = fine(khaen("replay", capture, "--to", "null", "--speed", "max"))
+    said = fine(khaen("replay", capture, "--to", "null"))
     assert "11 records read, 11 sent" in said
     assert "recorded from 2026-03-01T08:00:00.100000Z to 2026-03-01T09:40:00.000000Z" in said
 
@@ -104,7 +104,7 @@ def test_what_is_chosen_goes_into_another_capture(
     out = tmp_path / "y.khcap"
     said = fine(
         typed(
-            "replay", capture, "--to", out, "--speed", "max", "--device", BANDS[1].dev_eui,
+            "replay", capture, "--to", out, "--device", BANDS[1].dev_eui,
             "--site", site(simulated=False), "--family", "khaen_wristband",
             "--from", "2026-03-01T08:10:00Z", "--until", "2026-03-01T09:00:00Z",
         )
