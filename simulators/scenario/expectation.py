@@ -36,14 +36,16 @@ class Expectation(BaseModel):
         return f"{self.see.replace('_', ' ')}: {', '.join(parts)}" if parts else self.see
 
 
-class _Timed(Expectation):
+class Timed(Expectation):
+    """Something that is to be seen in time."""
+
     after: Slug | None = None
     """The name of an act; the start where it is absent. What was before it does not count."""
     within: Seconds | None = None
     """How long after that act at the latest."""
 
 
-class OfCase(_Timed):
+class OfCase(Timed):
     """Something about the alarms of a rule and a subject."""
 
     rule: Slug
@@ -84,7 +86,7 @@ class SeeAlarm(OfCase):
     """Whose alarm it is."""
 
 
-class SeeNoAlarm(_Timed):
+class SeeNoAlarm(Timed):
     """No such alarm was raised."""
 
     see: Literal["no_alarm"] = "no_alarm"
@@ -204,7 +206,7 @@ KINDS: dict[str, type[Expectation]] = {
 
 def named_acts(expectation: Expectation) -> Iterator[str]:
     """The acts to which an expectation refers."""
-    if isinstance(expectation, _Timed) and expectation.after is not None:
+    if isinstance(expectation, Timed) and expectation.after is not None:
         yield expectation.after
 
 

@@ -45,6 +45,7 @@ class Scenario(Part):
     """All of a scenario file."""
 
     name: Slug
+    """Its own, as its file's."""
     text: Text
     """What it shows, for a person."""
     seed: int = Field(default=1, ge=0)
@@ -52,9 +53,11 @@ class Scenario(Part):
     start: AwareDatetime = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
     """When it begins, with its zone; a real run begins now."""
     site: SiteOf = SiteOf()
+    """Where it happens: below."""
     rules: dict[Slug, dict[str, float]] = Field(default_factory=dict)
     """Parameters of rules, as in a site file: `fall: {cancel_s: 5, still_s: 10}`."""
     pace: Pace = Pace()
+    """How often devices report: `wristband` (2 minutes), `sensor` (5 minutes)."""
     network_server: bool = False
     """Whether the stand-in network server serves the site too."""
     satellites: bool = False

@@ -31,3 +31,12 @@ def test_the_promises_are_all_there() -> None:
         "sos-heard-by-many",
         "sos-replayed",
     }
+
+
+def test_the_example_of_the_page_comes_true(tmp_path: Path, memory_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("```yaml\n")
+    file = tmp_path / "example.yaml"
+    file.write_text(rest.partition("```")[0], encoding="utf-8")
+    lines = run(load(file), memory_path)
+    assert [f"{line.expectation.words()}: {line.seen}" for line in lines if not line.met] == []
