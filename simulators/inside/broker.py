@@ -89,7 +89,8 @@ class Broker:
             if not fatal(publication):
                 return False
             self._fatal = None
-            self._loop.call_later(HOP_S / 2, lambda: self.die(forgetting=forgetting))
+            # Its publisher has the acknowledgement before it notices that the broker is gone.
+            self._loop.call_later(1.5 * HOP_S, lambda: self.die(forgetting=forgetting))
             return True
 
         self._fatal = strike

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from khaen.backoff import Backoff
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session, Version
@@ -17,6 +20,23 @@ _LONGEST_PAUSE_S: Final = 3.0
 _USER_TIMEOUT_S: Final = 5.0
 """The kernel gives a connection up on which bytes stay unacknowledged for so long: agents ask for
 that (docs/wire.md). A keepalive would take longer."""
+
+
+class _Hop:
+    """One direction of a connection: all that goes takes `HOP_S`, and nothing overtakes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._going: deque[partial[None]] = deque()
+
+    def carry(self, arrive: Callable[..., None], *arguments: Any) -> None:
+        """Call `arrive` at the other end."""
+        # A loop keeps no order among timers of one moment.
+        self._going.append(partial(arrive, *arguments))
+        self._loop.call_later(HOP_S, self._arrive)
+
+    def _arrive(self) -> None:
+        self._going.popleft()()
 
 
 class VirtualClient(Client):
@@ -45,6 +65,7 @@ class VirtualClient(Client):
         self._open = self._wanted = False
         self._trying: asyncio.TimerHandle | None = None
         self._held: list[tuple[int, Publication, int]] = []
+        self._up, self._down = _Hop(loop), _Hop(loop)
         link.listen(self._changed)
         broker.listen(self._changed)
 
@@ -101,7 +122,7 @@ class VirtualClient(Client):
             return None
         self._mid += 1
         publication = Publication(topic, payload, qos, retain)
-        self._loop.call_later(HOP_S, self._arrive, self._number, publication, self._mid)
+        self._up.carry(self._arrive, self._number, publication, self._mid)
         return self._number, self._mid
 
     def ack(self, message: Message) -> bool:
@@ -120,10 +141,10 @@ class VirtualClient(Client):
             self._held.append((number, publication, mid))
             self._loop.call_later(_USER_TIMEOUT_S, self._give_up, number)
         elif self._broker.publish(publication) and publication.qos:
-            self._loop.call_later(HOP_S, self._taken, number, mid)
+            self._down.carry(self._taken, number, mid)
 
     def _taken(self, number: int, mid: int) -> None:
-        if number == self._number:
+        if number == self._number and self._open:
             self._handlers.published(number, mid, True)
 
     def _give_up(self, number: int) -> None:
@@ -141,7 +162,7 @@ class VirtualClient(Client):
             connection=self._number,
             mid=self._mid,
         )
-        self._loop.call_later(HOP_S, self._receive, message)
+        self._down.carry(self._receive, message)
         return self._mid
 
     def _receive(self, message: Message) -> None:
