@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import SecretBytes
 
@@ -17,13 +17,10 @@ from ingest.judgement import Judgement
 from ingest.subscriber import Subscriber, acknowledge
 from khaen.clock import Clock
 from khaen.evaluation import Evaluation, Observation, SubjectState
-from khaen.mqtt import Connect, Handlers, Message, MqttSettings, Session
+from khaen.mqtt import Client, Connect, Handlers, Message, MqttSettings, Session
 from khaen.settings import IngestSettings
 from store import liveness
 from store.database import Database
-
-if TYPE_CHECKING:
-    from khaen.mqtt import Client
 
 _ALERT: Final = "alert:"
 

@@ -91,7 +91,7 @@ def _hinders_real(scenario: Scenario) -> Iterator[Problem]:
     for index, act in enumerate(scenario.acts):
         if not act.real:
             yield _problem(("acts", index, "act"), f"a real run has no {act.act}", remedy)
-    for key in ("faults", "network_server", "satellites", "calm"):
+    for key in ("faults", "network_server", "calm"):
         if getattr(scenario, key):
             yield _problem((key,), f"a real run has no {key}", remedy)
     if scenario.lasts + scenario.drains > LONGEST_REAL_S:

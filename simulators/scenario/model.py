@@ -61,7 +61,7 @@ class Scenario(Part):
     network_server: bool = False
     """Whether the stand-in network server serves the site too."""
     satellites: bool = False
-    """Whether gateways have receivers that know the time of the satellites."""
+    """Whether gateways have receivers that know the time of the satellites; for real they have."""
     calm: bool = False
     """For runs of days: gateways beat each 10 minutes and are silent after 25, and the alarm
     program looks at them each 5 minutes."""
