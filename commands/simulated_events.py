@@ -57,6 +57,7 @@ async def run(simulated: Simulated, events: Events) -> None:
     from commands.imitated import tell_silent
     from khaen.clock import SystemClock
     from simulators import life
+    from simulators.application.plain import PlainMac
     from simulators.application.stream import Stream
     from simulators.application.uplinks import Uplinks
     from simulators.traffic import Traffic
@@ -72,13 +73,14 @@ async def run(simulated: Simulated, events: Events) -> None:
         seed=events.seed,
         start=events.begin or clock.now(),
         pace=events.pace,
+        make_mac=PlainMac,
     )
     if events.life:
         life.begin(traffic, simulated.site, seed=events.seed, often=events.life)
     tell_silent(traffic.silent)
     stream = Stream(
         traffic,
-        Uplinks(simulated.site, simulated.keys, otaa=simulated.joined),
+        Uplinks(simulated.site, simulated.keys, otaa=simulated.joined, plain=True),
         _form(events.form, simulated.site, events.seed),
         clock,
         dated=_dated(events, clock.now()),

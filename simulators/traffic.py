@@ -77,6 +77,7 @@ class Traffic:
         agenda: Agenda | None = None,
         join_keys: Mapping[DevEui, JoinKeys] | None = None,
         memories: Mapping[DevEui, Memory] | None = None,
+        make_mac: type[Mac] = Mac,
     ) -> None:
         self.start = start
         self.city = City(f"{seed}|city", start)
@@ -95,7 +96,7 @@ class Traffic:
         self._pace = pace or Pace()
         self._seed = seed
         self._adaptive = site.lorawan.network_server
-        self._memories = dict(memories or {})
+        self._memories, self._make_mac = dict(memories or {}), make_mac
         self._sent: Transmission | None = None
         self._heard: list[Heard] = []
         self._ended: deque[tuple[float, Node]] = deque()
@@ -258,7 +259,7 @@ class Traffic:
         self.radio.place(entry.dev_eui, entry.position)
         rate = self.radio.choose_data_rate(entry.dev_eui, eirp).index
         key = make_key(self._seed, "mac", entry.dev_eui)
-        return Mac(
+        return self._make_mac(
             dev_eui=entry.dev_eui,
             settings=Settings.with_channels(rate, THAI_CHANNELS)
             if cipher

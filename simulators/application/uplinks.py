@@ -16,6 +16,7 @@ from khaen.lorawan.frame import MIC_SIZE
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Site
 from simulators.application.form import Subject, Uplink
+from simulators.application.plain import PlainCipher
 from simulators.device import Transmission
 from simulators.radio import Hearing
 
@@ -29,7 +30,9 @@ _DATA_UP: Final = frozenset({0x40, 0x80})
 
 
 class Uplinks:
-    """Opens the frames of a site's devices; `keys` of those that have a DevAddr."""
+    """Opens the frames of a site's devices; `keys` of those that have a DevAddr. `plain` frames
+    are those of `PlainMac`.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Uplinks:
         keys: Mapping[DevEui, SessionKeys],
         *,
         otaa: frozenset[DevEui] = frozenset(),
+        plain: bool = False,
     ) -> None:
         self._devices: dict[DevEui, tuple[Subject, SessionCipher]] = {}
         self._last: dict[DevEui, int] = {}
@@ -51,9 +55,11 @@ class Uplinks:
                 organisation=device.organisation,
                 otaa=device.dev_eui in otaa,
             )
-            cipher = SessionCipher(
-                dev_addr=device.dev_addr, nwk_s_key=pair.nwk_s_key, app_s_key=pair.app_s_key
-            )
+            cipher: SessionCipher = PlainCipher(device.dev_addr)
+            if not plain:
+                cipher = SessionCipher(
+                    dev_addr=device.dev_addr, nwk_s_key=pair.nwk_s_key, app_s_key=pair.app_s_key
+                )
             self._devices[device.dev_eui] = subject, cipher
 
     def open(
