@@ -189,10 +189,6 @@ class Radio:
         """A frame is over: the gateways that demodulated it, in the order of their site."""
         return tuple(self._hear(flight))
 
-    def hear(self, sent: Transmission) -> tuple[Hearing, ...]:
-        """Who hears a frame with which nothing more overlaps than what is on the air now."""
-        return self.end(self.begin(sent))
-
     def _hear(self, flight: Flight) -> Iterator[Hearing]:
         sent = flight.sent
         noise = _NOISE[sent.data_rate.index]
