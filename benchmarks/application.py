@@ -109,7 +109,7 @@ def write(uplinks: list[Uplink], form: Form) -> float:
 
 def measure_many() -> None:
     """In a process of its own: so many devices at an uplink each five minutes."""
-    made = make_up(1, elders=MANY * 7 // 10, gateways=200, sensors=MANY * 3 // 10)
+    made = make_up(1, elders=MANY * 7 // 10, gateways=40, sensors=MANY * 3 // 10)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.perf_counter()
     traffic = make_traffic(made, Pace(wristband=300.0, sensor=300.0))
