@@ -33,8 +33,8 @@ from simulators.application.raw import RawBytes, RawLines
 from simulators.application.stream import Stream, Tempo
 from simulators.application.the_things_stack import TheThingsStack
 from simulators.application.uplinks import Uplinks
-from simulators.made_up import make_up
-from simulators.site import Demonstration, make_site
+from simulators.sites.demonstration import Demonstration, make_site
+from simulators.sites.made_up import make_up
 from simulators.traffic import Pace, Traffic
 from tests.support.broker import Mosquitto
 

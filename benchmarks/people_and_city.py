@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from khaen.site.model import Position
 from simulators.city import SENSORS, City, Reporter
-from simulators.made_up import MOST, make_up
 from simulators.people import Elder
+from simulators.sites.made_up import MOST, make_up
 
 START = datetime(2026, 9, 13, 1, tzinfo=UTC)
 HOME = Position(latitude=16.43, longitude=102.83)

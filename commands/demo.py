@@ -84,7 +84,7 @@ async def _run(wishes: Wishes, folder: Path) -> int:
     from commands.screen import Screen
     from deploy.broker import choose
     from deploy.local import LocalSite
-    from simulators.site import make_site, write_site
+    from simulators.sites.demonstration import make_site, write_site
 
     made = make_site(wishes.seed)
     try:

@@ -20,11 +20,11 @@ from khaen.clock import SystemClock
 from khaen.errors import StoreUnavailable
 from khaen.ids import AlarmId, DevEui, GatewayEui
 from khaen.site.model import Gateway
+from simulators.air.radio import Hearing
 from simulators.carer import Carer, Seen
 from simulators.link import Link
 from simulators.payloads.wristband import SOS_PORT
-from simulators.radio import Hearing
-from simulators.site import CALLER, CUT_GATEWAY, FALLER, Demonstration
+from simulators.sites.demonstration import CALLER, CUT_GATEWAY, FALLER, Demonstration
 from simulators.story import Act, Kind, Sight, Story
 from simulators.traffic import Traffic
 from simulators.twin import Tally, Twin

@@ -12,7 +12,7 @@ import typer
 from khaen.errors import SettingsError
 
 if TYPE_CHECKING:
-    from simulators.twin_site import Simulated
+    from simulators.sites.twin import Simulated
 
 SIZES: Final = {"elders": 40, "gateways": 3, "sensors": 20}
 """What a site that is made up has of what was not said; with nothing said it is the demo's."""
@@ -31,7 +31,7 @@ class Choice:
 def choose(choice: Choice) -> Simulated:
     """The site with its keys. Raises SettingsError for a real one, SiteErrors for a wrong file."""
     from commands.site import load_site
-    from simulators import twin_site
+    from simulators.sites import twin as twin_site
 
     sized = {name: size for name, size in choice.sizes.items() if size is not None}
     if choice.file is None:
@@ -55,9 +55,9 @@ def tell_silent(families: set[str]) -> None:
 
 
 def _make(sized: Mapping[str, int], seed: int) -> Simulated:
-    from simulators.made_up import make_up
-    from simulators.site import make_site
-    from simulators.twin_site import Simulated
+    from simulators.sites.demonstration import make_site
+    from simulators.sites.made_up import make_up
+    from simulators.sites.twin import Simulated
 
     sizes = {**SIZES, **sized}
     made = make_site(seed)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from commands.simulation import Play
     from deploy.local import LocalSite
     from simulators.carer import Carer
-    from simulators.display import Display
-    from simulators.live import Ledger, Live
-    from simulators.twin_site import Simulated
+    from simulators.sites.twin import Simulated
+    from simulators.terminal.display import Display
+    from simulators.terminal.live import Ledger, Live
 
 
 @asynccontextmanager
@@ -31,7 +31,7 @@ async def whole_site(simulated: Simulated, play: Play, display: Display) -> Asyn
     from deploy.local import LocalSite
     from simulators.carer import Carer
     from simulators.served import serve
-    from simulators.twin_site import give_agents
+    from simulators.sites.twin import give_agents
 
     simulated = give_agents(serve(simulated) if play.network_server else simulated)
     async with AsyncExitStack() as stack:
@@ -101,7 +101,7 @@ class Office:
 
     async def look(self) -> Ledger:
         """The counters and the newest alarms. Raises StoreUnavailable."""
-        from simulators.live import Account, Ledger
+        from simulators.terminal.live import Account, Ledger
 
         balance = self._balance = await asyncio.to_thread(self._books.balance)
         return Ledger(

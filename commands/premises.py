@@ -81,7 +81,7 @@ async def started(local: LocalSite) -> AsyncIterator[None]:
 
 def _name_people(local: LocalSite) -> None:
     """Give the made-up elders made-up names, where names belong: in the ledger only."""
-    from simulators.site import nickname
+    from simulators.sites.demonstration import nickname
     from store import people
     from store.database import Database
 

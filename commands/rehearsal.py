@@ -15,12 +15,13 @@ from deploy.ports import ANY
 from khaen.clock import SystemClock
 from khaen.errors import KhaenError
 from khaen.ids import gateway_subject, person
-from simulators import acts, on_air
-from simulators.acts import Act
+from simulators.acts import on_air
+from simulators.acts import vocabulary as acts
+from simulators.acts.vocabulary import Act
+from simulators.air.radio import Hearing
 from simulators.carer import Carer
-from simulators.device import Transmission
+from simulators.devices.device import Transmission
 from simulators.link import Fault
-from simulators.radio import Hearing
 from simulators.scenario.evidence import Evidence
 from simulators.scenario.judging import Line, judge
 from simulators.scenario.loader import Loaded

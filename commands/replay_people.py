@@ -21,13 +21,13 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.site import keys as keys_file
 from khaen.site.loader import Loaded, load
+from simulators.acts.subjects import find_subjects
 from simulators.replay.choice import Choice
 from simulators.replay.identities import Anonymous, Identities, Mapped, Target, read_map
 from simulators.replay.keyring import Keyring
 from simulators.replay.remap import Remap
 from simulators.replay.skip import Skip
 from simulators.replay.stamp import Stamper
-from simulators.subjects import find_subjects
 
 if TYPE_CHECKING:
     from commands.replay import Wishes

@@ -18,7 +18,7 @@ import typer
 from khaen.errors import NotRunnable, SettingsError
 
 if TYPE_CHECKING:
-    from simulators.acts import Act
+    from simulators.acts.vocabulary import Act
     from simulators.scenario.judging import Line
     from simulators.scenario.loader import Loaded
 
@@ -99,7 +99,7 @@ def check(files: Files) -> None:
 @app.command("list")
 def list_shipped() -> None:
     """List the scenarios that come with Khaen."""
-    from simulators.duration import show
+    from simulators.acts.duration import show
     from simulators.scenario.loader import load, shipped
 
     for file in shipped():
@@ -165,7 +165,7 @@ def _folder(keep: Path | None, name: str) -> Iterator[Path]:
 
 
 def _tell(at: float, act: Act) -> None:
-    from simulators.duration import show
+    from simulators.acts.duration import show
 
     text = act.text()
     typer.echo(f"  {show(at):>8}  {text.th}  ·  {text.en}")
@@ -176,7 +176,7 @@ def _print(ran: Ran) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from simulators.duration import show
+    from simulators.acts.duration import show
 
     table = Table("", "expected", "seen", "after", box=None, header_style="bold", pad_edge=False)
     for line in ran.lines:

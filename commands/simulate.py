@@ -240,7 +240,7 @@ def parse_begin(text: str) -> datetime:
 
 def parse_span(option: str, text: str) -> float:
     """Seconds, more than 0. Raises SettingsError."""
-    from simulators import duration
+    from simulators.acts import duration
 
     try:
         seconds = duration.parse(text)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from khaen.site.model import Site
     from simulators.application.form import Form, Sink
     from simulators.application.stream import Stream, Tempo
+    from simulators.sites.twin import Simulated
     from simulators.traffic import Pace
-    from simulators.twin_site import Simulated
 
 _TELL_S: Final = 5.0
 
@@ -56,12 +56,12 @@ async def run(simulated: Simulated, events: Events) -> None:
     """Hand over events until their time is over. Raises NotRunnable where no broker takes them."""
     from commands.imitated import tell_silent
     from khaen.clock import SystemClock
-    from simulators import life
+    from simulators.acts import life
     from simulators.application.plain import PlainMac
     from simulators.application.stream import Stream
     from simulators.application.uplinks import Uplinks
+    from simulators.sites.twin import join_all
     from simulators.traffic import Traffic
-    from simulators.twin_site import join_all
 
     if events.broker is not None and events.form in {Application.RAW, Application.RAW_BYTES}:
         raise SettingsError("--mqtt: raw uplinks have no topic; they go to standard output")

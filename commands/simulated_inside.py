@@ -21,8 +21,8 @@ from khaen.errors import SettingsError
 if TYPE_CHECKING:
     from simulators.faults.fault import Fault
     from simulators.inside.world import World
+    from simulators.sites.twin import Simulated
     from simulators.traffic import Pace
-    from simulators.twin_site import Simulated
 
 _TURN_S: Final = 0.2
 """Real seconds between two looks at whether somebody wants it to end."""
@@ -50,7 +50,7 @@ class Inside:
 def run(simulated: Simulated, inside: Inside) -> None:
     """Simulate until its time is over or a signal ends it. Raises NotRunnable, SettingsError."""
     from commands.premises import new_folder
-    from simulators import life
+    from simulators.acts import life
     from simulators.inside.world import CALM, REAL, World
 
     if math.isinf(inside.seconds):
@@ -112,7 +112,7 @@ def _shown(seconds: float, begin: datetime) -> Iterator[Callable[[float], None]]
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from simulators.duration import show as show_span
+    from simulators.acts.duration import show as show_span
     from simulators.people import BANGKOK
 
     def name(now: float) -> str:
@@ -146,7 +146,7 @@ def _shown(seconds: float, begin: datetime) -> Iterator[Callable[[float], None]]
 def _say(world: World, folder: Path | None) -> Iterator[str]:
     """What it came to, by the ledger."""
     from commands.books import Books
-    from simulators.duration import show
+    from simulators.acts.duration import show
 
     books = Books(f"sqlite:///{world.ledger}")
     try:

@@ -18,13 +18,13 @@ from khaen.lorawan.crypto import SessionCipher
 if TYPE_CHECKING:
     from commands.own_site import Office
     from deploy.local import Options
-    from simulators.display import Display
     from simulators.link import Link
-    from simulators.live import Live
     from simulators.roads import Roads
+    from simulators.sites.twin import Simulated
+    from simulators.terminal.display import Display
+    from simulators.terminal.live import Live
     from simulators.traffic import Pace
     from simulators.twin import Twin
-    from simulators.twin_site import Simulated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Play:
 
 async def run(simulated: Simulated, play: Play) -> None:
     """Simulate until its time is over, or somebody ends it. Raises NotRunnable, SettingsError."""
-    from simulators.display import Display
+    from simulators.terminal.display import Display
 
     display = Display(plain=play.plain)
     if play.agents is not None:
@@ -61,7 +61,7 @@ async def run(simulated: Simulated, play: Play) -> None:
 
 async def _show(live: Live, display: Display, play: Play) -> None:
     """The view and the keyboard for as long as it runs."""
-    from simulators.keyboard import Keyboard
+    from simulators.terminal.keyboard import Keyboard
 
     loop = asyncio.get_running_loop()
     entered: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
@@ -105,9 +105,9 @@ def make_live(
 ) -> Live:
     """A twin with all that can happen to it."""
     from commands.imitated import tell_silent
-    from simulators import life
+    from simulators.acts import life
     from simulators.ear import Ear
-    from simulators.live import Live
+    from simulators.terminal.live import Live
     from simulators.traffic import Traffic
     from simulators.twin import Twin
 
@@ -143,8 +143,8 @@ def make_live(
 
 def make_roads(twin: Twin, simulated: Simulated, clock: Clock, seed: int) -> Roads:
     """The roads to the agents, with the names and sessions that faults may ask for."""
+    from simulators.acts.subjects import find_subjects
     from simulators.roads import Roads
-    from simulators.subjects import find_subjects
 
     subjects = find_subjects(simulated.site)
     ciphers = {

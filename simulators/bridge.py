@@ -16,11 +16,11 @@ from edge import rxpk
 from khaen.ids import GatewayEui
 from khaen.lorawan.region import data_rate_of
 from simulators.agenda import NEVER
-from simulators.device import Transmission
-from simulators.gateway import Gateway, Packet, TxError
+from simulators.air.radio import Hearing
+from simulators.devices.device import Transmission
+from simulators.gateways.gateway import Gateway, Packet, TxError
+from simulators.gateways.semtech import render_rxpk
 from simulators.network.output import Downlink, Event
-from simulators.radio import Hearing
-from simulators.semtech import render_rxpk
 from simulators.traffic import Traffic
 
 _STATUS: Final = {

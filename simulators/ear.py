@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from khaen.ids import DevEui
 from khaen.site.model import Site
-from simulators.device import Transmission
-from simulators.picture import DeviceLine
-from simulators.radio import Hearing
+from simulators.air.radio import Hearing
+from simulators.devices.device import Transmission
+from simulators.terminal.picture import DeviceLine
 from simulators.traffic import Traffic
 
 _WINDOW_S: Final = 10

@@ -13,8 +13,8 @@ from simulators.faults.catalogue import describe, parse
 from simulators.faults.fault import Fault, Tally
 from simulators.faults.faults import Faults
 from simulators.faults.live import FaultyRoad
-from simulators.packet_forwarder import PacketForwarder
-from simulators.picture import FaultLine
+from simulators.gateways.packet_forwarder import PacketForwarder
+from simulators.terminal.picture import FaultLine
 
 _EUI: Final = slice(4, 12)
 """Where a datagram to an agent has the gateway's EUI (Semtech, PROTOCOL.TXT, 3.2)."""

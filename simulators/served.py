@@ -10,7 +10,7 @@ from khaen.ids import DevEui
 from khaen.site.model import Device, Site
 from simulators.application.names import identify, name_device
 from simulators.network.core import NetworkCore
-from simulators.twin_site import Simulated
+from simulators.sites.twin import Simulated
 
 
 def serve(simulated: Simulated) -> Simulated:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simulators.carer import Seen
-from simulators.site import CALLER, FALLER
+from simulators.sites.demonstration import CALLER, FALLER
 
 
 class Kind(enum.StrEnum):

@@ -20,20 +20,20 @@ from khaen.lorawan.join import SessionKeys
 from khaen.lorawan.region import THAI_CHANNELS
 from khaen.site.model import Device as SiteDevice
 from khaen.site.model import Position, Site
-from simulators import calls
 from simulators.agenda import Agenda
+from simulators.air.radio import Flight, Hearing
 from simulators.chance import make_key, uniform
 from simulators.city import SENSORS, Button, City, Reporter
-from simulators.device import Transmission
-from simulators.gateway import Gateway, Packet
+from simulators.devices import calls
+from simulators.devices.device import Transmission
+from simulators.devices.node import Node
+from simulators.gateways.gateway import Gateway, Packet
 from simulators.mac import JoinKeys, Mac, Memory, Settings
 from simulators.mac.machine import CONFIRMED_TRIES
-from simulators.node import Node
 from simulators.payloads.milesight import Press
 from simulators.payloads.wristband import Stage
 from simulators.people import Elder
-from simulators.radio import Flight, Hearing
-from simulators.site import WRISTBAND, eirp_of, make_radio
+from simulators.sites.demonstration import WRISTBAND, eirp_of, make_radio
 
 FIRST_WITHIN_S: Final = 8.0
 _LONGEST_DELAY_S: Final = 17.0

@@ -14,10 +14,10 @@ from khaen import log
 from khaen.clock import Clock
 from khaen.ids import GatewayEui
 from khaen.site.model import Gateway
-from simulators.device import Transmission
+from simulators.air.radio import Hearing
+from simulators.devices.device import Transmission
 from simulators.drive import LONGEST_WAIT_S, Drive
-from simulators.packet_forwarder import PacketForwarder
-from simulators.radio import Hearing
+from simulators.gateways.packet_forwarder import PacketForwarder
 from simulators.traffic import Traffic
 
 _log = log.logger()

@@ -18,9 +18,9 @@ from khaen.ids import DevEui
 from khaen.lorawan.region import JOIN_ACCEPT_DELAY1, THAI_CHANNELS, DataRate
 from khaen.site.model import Gateway, Site
 from khaen.uplink import Origin
+from simulators.air.radio import Hearing
 from simulators.application.form import Event, Subject, Uplink
 from simulators.application.names import draw, identify, name_device, write_uuid
-from simulators.radio import Hearing
 
 REGION: Final = "as923"
 ORIGIN: Final = Origin.SIMULATED.value

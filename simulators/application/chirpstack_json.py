@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from khaen.ids import GatewayEui
 from khaen.lorawan.region import DataRate
 from khaen.site.model import Site
+from simulators.air.radio import Hearing
 from simulators.application.chirpstack import (
     BACKHAUL,
     CHANNELS,
@@ -32,7 +33,6 @@ from simulators.application.chirpstack import (
 from simulators.application.form import Subject, Uplink
 from simulators.application.names import draw, write_uuid
 from simulators.network.encoding import as_json
-from simulators.radio import Hearing
 
 _BOOL: Final = ("false", "true")
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from khaen.ids import DevAddr, DevEui
 from khaen.lorawan.region import DataRate
-from simulators.radio import Hearing
+from simulators.air.radio import Hearing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import MIC_SIZE
 from khaen.lorawan.region import DATA_RATES
 from simulators.agenda import NEVER
-from simulators.device import Message, Transmission
+from simulators.devices.device import Message, Transmission
 from simulators.mac import Mac
 from simulators.mac.windows import LISTENING
 

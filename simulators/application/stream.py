@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from khaen.clock import Clock
+from simulators.air.radio import Hearing
 from simulators.application.form import Event, Form, Sink
 from simulators.application.uplinks import Uplinks
-from simulators.device import Transmission
-from simulators.radio import Hearing
+from simulators.devices.device import Transmission
 from simulators.traffic import Traffic
 
 _AHEAD_S: Final = 0.005

@@ -20,9 +20,9 @@ from khaen.lorawan.airtime import airtime
 from khaen.lorawan.frame import MIC_SIZE
 from khaen.lorawan.region import CODING_RATE, JOIN_ACCEPT_DELAY1, DataRate
 from khaen.site.model import Gateway, Site
+from simulators.air.radio import Hearing
 from simulators.application.form import Event, Subject, Uplink
 from simulators.application.names import draw, name_device
-from simulators.radio import Hearing
 
 TENANT: Final = "ttn"
 """The tenant of every application of The Things Network."""

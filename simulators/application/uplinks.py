@@ -15,10 +15,10 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import MIC_SIZE
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Site
+from simulators.air.radio import Hearing
 from simulators.application.form import Subject, Uplink
 from simulators.application.plain import PlainCipher
-from simulators.device import Transmission
-from simulators.radio import Hearing
+from simulators.devices.device import Transmission
 
 _F_OPTS_AT: Final = 8
 """LoRaWAN 1.0.4, 4.3: MHDR, DevAddr, FCtrl, FCnt are 1, 4, 1, 2 bytes; FOpts and FPort follow."""

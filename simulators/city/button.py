@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulators.city.sensor import Sensor, Values, percent
-from simulators.device import Message
+from simulators.devices.device import Message
 from simulators.payloads import milesight
 from simulators.payloads.milesight import Press
 

@@ -12,7 +12,7 @@ from khaen.site.model import Position
 from simulators.city.ageing import Ageing
 from simulators.city.city import City
 from simulators.city.hours import hours_of, spot_of
-from simulators.device import Message
+from simulators.devices.device import Message
 
 Values = dict[str, float]
 """What is measured, by name, before it is encoded."""

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from khaen.capture import Record
 from khaen.ids import DevEui, GatewayEui
-from simulators.duration import Seconds
+from simulators.acts.duration import Seconds
 from simulators.faults.fault import Act, Due, Fault, Link
 from simulators.frames import Frame
 

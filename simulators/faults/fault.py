@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from khaen.capture import Record
 from khaen.ids import DevEui, Epoch, GatewayEui
 from khaen.uplink import Number
-from simulators.duration import Seconds
+from simulators.acts.duration import Seconds
 from simulators.faults.sealing import Sealing
 from simulators.frames import Frame, frames, gateway, rewrite
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from khaen.capture import Record
-from simulators.duration import Offset
+from simulators.acts.duration import Offset
 from simulators.faults.fault import Act, Due, Fault, Link, shifted
 from simulators.faults.loss import lose
 from simulators.frames import Frame, frames

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from khaen.capture import Record
-from simulators.duration import Seconds
+from simulators.acts.duration import Seconds
 from simulators.faults.fault import Act, Due, Fault, Link
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from khaen.capture import Record
-from simulators.duration import Seconds
+from simulators.acts.duration import Seconds
 from simulators.faults.fault import Act, Due, Fault, Link
 
 

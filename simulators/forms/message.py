@@ -52,17 +52,20 @@ class Message:
 
 
 def _patch(document: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Write into `document` what differs, under the keys that it uses."""
+    """Write into `document` what differs, under the keys that it uses.
+
+    protobuf takes some other things for an empty object, such as "": those are replaced whole.
+    """
     for name in {**before, **after}:
         old, new, key = before.get(name), after.get(name), _key(document, name)
         if old == new:
             continue
         if new is None:
             document.pop(key, None)
-        elif isinstance(old, dict) and isinstance(new, dict):
+        elif isinstance(old, dict) and isinstance(new, dict) and _are_objects([document[key]]):
             _patch(document[key], old, new)
-        elif _are_objects(old) and _are_objects(new):
-            for inner, was, now in zip(document[key], old or [], new or [], strict=True):
+        elif _are_objects(old) and _are_objects(new) and _are_objects(document[key]):
+            for inner, was, now in zip(document[key], old, new, strict=True):
                 _patch(inner, was, now)
         else:
             document[key] = new

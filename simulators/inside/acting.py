@@ -15,8 +15,9 @@ from khaen.errors import IllegalTransition
 from khaen.evaluation import AlarmChange
 from khaen.ids import DevAddr, gateway_subject, person
 from khaen.lorawan.frame import DataFrame, FrameError, parse
-from simulators import acts, on_air
-from simulators.acts import Act
+from simulators.acts import on_air
+from simulators.acts import vocabulary as acts
+from simulators.acts.vocabulary import Act
 from simulators.inside.broker import Publication
 from simulators.link import Fault
 from store import alarms

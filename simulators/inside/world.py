@@ -19,8 +19,10 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.mqtt import Connect, Handlers, MqttSettings, Session
 from khaen.site.model import Site
-from simulators.acts import Act
-from simulators.device import Transmission
+from simulators.acts.subjects import find_subjects
+from simulators.acts.vocabulary import Act
+from simulators.air.radio import Hearing
+from simulators.devices.device import Transmission
 from simulators.faults.fault import Fault
 from simulators.faults.faults import Faults
 from simulators.faults.live import FaultyRoad
@@ -36,8 +38,6 @@ from simulators.inside.network import VirtualNetwork
 from simulators.inside.office import LOOK_S, Office
 from simulators.inside.wire import Wire
 from simulators.payloads.wristband import SOS_PORT
-from simulators.radio import Hearing
-from simulators.subjects import find_subjects
 from simulators.traffic import Pace, Traffic
 from simulators.twin import Twin
 from store import migrate, registry

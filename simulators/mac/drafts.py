@@ -12,7 +12,7 @@ from typing import Final
 from khaen.lorawan.frame import MAX_F_OPTS, MIC_SIZE
 from khaen.lorawan.mac import Cid, Command, render
 from khaen.lorawan.region import DATA_RATES, DataRate, max_payload
-from simulators.device import Message
+from simulators.devices.device import Message
 from simulators.mac.settings import Settings
 
 _HEADER: Final = 8

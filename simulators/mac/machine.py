@@ -16,7 +16,7 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, FrameError, JoinAccept, parse
 from khaen.lorawan.region import DEFAULT_CHANNELS, MAX_EIRP, DataRate
 from simulators.agenda import NEVER
-from simulators.device import Message, Transmission
+from simulators.devices.device import Message, Transmission
 from simulators.mac.adr import asks, back_off
 from simulators.mac.commands import obey
 from simulators.mac.drafts import Draft, draft_call, draft_commands, draft_report

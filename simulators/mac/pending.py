@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from khaen.lorawan.mac import Cid, Command
-from simulators.device import Message
+from simulators.devices.device import Message
 
 MOST_MESSAGES: Final = 4
 _MOST_ANSWERS: Final = 64

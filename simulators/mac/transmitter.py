@@ -6,7 +6,7 @@ from khaen.ids import DevEui
 from khaen.lorawan.airtime import airtime
 from khaen.lorawan.region import DATA_RATES
 from simulators.chance import uniform
-from simulators.device import Transmission
+from simulators.devices.device import Transmission
 from simulators.mac.duty import HOUR_S, LAWFUL_S, REPORTS_S, DutyCycle
 from simulators.mac.settings import Settings
 

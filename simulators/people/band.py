@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.device import Message
+from simulators.devices.device import Message
 from simulators.payloads import wristband
 from simulators.payloads.wristband import Order, Stage, Telemetry
 

@@ -15,8 +15,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Final, Literal
 
-from simulators import acts
-from simulators.acts import Act
+from simulators.acts import vocabulary as acts
+from simulators.acts.vocabulary import Act
 from simulators.people.day import BANGKOK
 
 MONTH_DAYS: Final = 30.4

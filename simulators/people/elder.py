@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from khaen.site.model import Position
 from simulators.chance import gauss, make_key, uniform
-from simulators.device import Message
+from simulators.devices.device import Message
 from simulators.payloads.wristband import Stage, Telemetry
 from simulators.people.band import Band
 from simulators.people.day import Activity, Days, Stretch

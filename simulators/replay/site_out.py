@@ -15,7 +15,7 @@ from typing import Final
 from khaen.ids import DevEui
 from khaen.site.model import Device, Gateway, LoraWan, Organisation, Place, Position, Site, Text
 from simulators.replay.identities import PREFIX, Anonymous
-from simulators.site import Demonstration, write_site
+from simulators.sites.demonstration import Demonstration, write_site
 
 SITE: Final = "anonymous-replay"
 _MIDDLE: Final = (16.44, 102.83)

@@ -9,10 +9,10 @@ from typing import Final
 from pydantic import BaseModel
 
 from khaen.site.check import Path, Problem
-from simulators.acts import Act
+from simulators.acts.subjects import Subjects, UnknownSubject
+from simulators.acts.vocabulary import Act
 from simulators.scenario.expectation import Expectation, named_acts
 from simulators.scenario.model import Scenario
-from simulators.subjects import Subjects, UnknownSubject
 
 LONGEST_REAL_S: Final = 60.0
 """Across processes time is real: no longer than this."""

@@ -12,8 +12,8 @@ from khaen.alarm import Alarm
 from khaen.clock import from_micros
 from khaen.ids import DevEui, GatewayEui, SubjectId, device_subject, gateway_subject, person
 from khaen.uplink import Kind, Way
+from simulators.acts.subjects import Subjects
 from simulators.scenario.expectation import OfCase
-from simulators.subjects import Subjects
 from simulators.twin import Tally
 from store import alarms
 from store.registry import Registry

@@ -11,7 +11,7 @@ from khaen.alarm import Change, State
 from khaen.clock import Rung
 from khaen.site.model import Slug
 from khaen.uplink import Way
-from simulators.duration import Seconds, show
+from simulators.acts.duration import Seconds, show
 
 AtLeast = Annotated[int, Field(ge=0)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from simulators.acts import Act
+from simulators.acts.vocabulary import Act
 from simulators.inside.world import CALM, REAL, World
 from simulators.scenario.evidence import Evidence
 from simulators.scenario.judging import Line, judge

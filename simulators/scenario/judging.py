@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from khaen.alarm import Alarm, AlarmClass
 from khaen.clock import from_micros
 from khaen.ids import DevEui, device_subject, person
-from simulators.duration import show
+from simulators.acts.duration import show
 from simulators.scenario import expectation as expected
 from simulators.scenario.evidence import Dated, Evidence
 from simulators.scenario.expectation import Expectation

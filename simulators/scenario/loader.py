@@ -20,14 +20,14 @@ from khaen.site.check import Problem, suggest
 from khaen.site.document import Document, read
 from khaen.site.loader import Finding
 from khaen.site.model import Site
-from simulators import acts
+from simulators.acts import vocabulary as acts
+from simulators.acts.subjects import Subjects, find_subjects
 from simulators.faults.catalogue import FAULTS
 from simulators.scenario import expectation
 from simulators.scenario.check import problems
 from simulators.scenario.model import Pace, Scenario, SiteOf
 from simulators.scenario.street import make_street
-from simulators.subjects import Subjects, find_subjects
-from simulators.twin_site import Simulated, join_all, settle, twin_of
+from simulators.sites.twin import Simulated, join_all, settle, twin_of
 
 SHIPPED: Final = "simulators.scenarios"
 """The folder of the scenarios that come with Khaen."""

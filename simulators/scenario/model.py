@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from khaen.site.model import Slug, Text
-from simulators.acts import AnyAct
-from simulators.duration import Seconds
+from simulators.acts.duration import Seconds
+from simulators.acts.vocabulary import AnyAct
 from simulators.faults.catalogue import AnyFault
 from simulators.scenario.expectation import AnyExpectation
 

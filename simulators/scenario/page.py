@@ -10,8 +10,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from simulators import acts
-from simulators.duration import show
+from simulators.acts import vocabulary as acts
+from simulators.acts.duration import show
 from simulators.scenario import expectation
 from simulators.scenario.expectation import Timed
 from simulators.scenario.loader import load, shipped
@@ -19,7 +19,7 @@ from simulators.scenario.model import Scenario, SiteOf
 
 _HEAD: Final = """# The words of scenarios
 
-Generated from `simulators/acts.py`, `simulators/scenario` and `simulators/scenarios` by `make
+Generated from `simulators/acts`, `simulators/scenario` and `simulators/scenarios` by `make
 generated`. How to write a scenario: docs/scenarios.md. Faults: docs/faults.md.
 """
 _PLAIN: Final = frozenset({"act", "see", "at", "name"})

@@ -15,7 +15,7 @@ from khaen import log
 from khaen.capture import Header, Reader, Record, Writer
 from khaen.ids import GatewayEui
 from khaen.site.loader import load
-from simulators.site import Demonstration, write_site
+from simulators.sites.demonstration import Demonstration, write_site
 from store import migrate, registry
 from store.database import Database
 from tests.commands.conftest import Done, Khaen

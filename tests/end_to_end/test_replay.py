@@ -12,7 +12,7 @@ import pytest
 from khaen.capture import Reader
 from khaen.site import keys as keys_file
 from simulators.replay.keyring import Keyring
-from simulators.site import Demonstration, write_site
+from simulators.sites.demonstration import Demonstration, write_site
 from store.database import Database
 from tests.support import chirpstack
 from tests.support.forwarder import Forwarder

@@ -13,13 +13,13 @@ from khaen.ids import DevEui
 from khaen.site.model import Site
 from simulators.agenda import AgendaClock
 from simulators.bridge import Bridge
-from simulators.device import Transmission
+from simulators.devices.device import Transmission
 from simulators.mac import JoinKeys, Memory
 from simulators.network.core import NetworkCore
 from simulators.network.device import Item
 from simulators.network.output import Event
 from simulators.payloads.wristband import FALL_PORT, SOS_PORT, TELEMETRY_PORT, Stage
-from simulators.site import CALLER, make_site
+from simulators.sites.demonstration import CALLER, make_site
 from simulators.traffic import Pace, Traffic
 
 START = datetime(2026, 4, 13, 5, 0, tzinfo=UTC)

@@ -13,8 +13,8 @@ from khaen.ids import DevEui, parse_dev_addr, parse_dev_eui, parse_gateway_eui
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Device, Gateway, LoraWan, Organisation, Position, Site, Text
 from simulators import city
-from simulators.device import Message, Transmission
-from simulators.radio import Hearing
+from simulators.air.radio import Hearing
+from simulators.devices.device import Message, Transmission
 from simulators.traffic import Pace, Traffic
 
 START = datetime(2026, 4, 13, 5, 0, tzinfo=UTC)

@@ -22,7 +22,7 @@ from khaen.ids import DevEui, GatewayEui
 from khaen.lorawan.airtime import airtime
 from khaen.lorawan.mac import Cid
 from khaen.lorawan.region import MAX_EIRP, THAI_CHANNELS, data_rate_of
-from simulators.device import Message, Transmission
+from simulators.devices.device import Message, Transmission
 from simulators.mac import JoinKeys, Mac, Received, Settings
 from simulators.network.core import NetworkCore
 from simulators.network.device import Item, Profile

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from simulators.ear import Ear
-from simulators.site import make_site
+from simulators.sites.demonstration import make_site
 from simulators.traffic import Traffic
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

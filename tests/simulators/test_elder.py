@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from decoders.decode import decode_payload
 from khaen.reading import Quality
 from khaen.site.model import Position
+from simulators.air.propagation import distance_km
 from simulators.people import STEPS_PER_MINUTE, Activity, Elder
 from simulators.people.day import Days
-from simulators.propagation import distance_km
 
 MIDNIGHT = datetime(2026, 4, 12, 17, 0, tzinfo=UTC)
 """In Khon Kaen."""

@@ -325,6 +325,8 @@ BODIES = st.one_of(
 @given(topic=TOPICS, body=BODIES, udp=st.booleans())
 @example(topic=LIVE, body=b'{"a":' * 100_000, udp=False)
 @example(topic=LIVE, body=b'{"rxpk":' + b"[" * 100_000, udp=True)
+@example(topic=LIVE, body=b'{"rxInfo":""}', udp=False)
+@example(topic=LIVE, body=b'{"rxInfo":{"metadata":""}}', udp=False)
 @example(topic=LIVE, body=b'{"rxInfo":{"gwTime":"9999-12-31T23:59:59Z"}}', udp=False)
 @example(topic=LIVE, body=b'{"rxInfo":{"timeSinceGpsEpoch":"315576000000s"}}', udp=False)
 def test_any_bytes_pass(topic: str, body: bytes, udp: bool) -> None:

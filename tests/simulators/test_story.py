@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from simulators.carer import Seen
-from simulators.site import CALLER, FALLER
+from simulators.sites.demonstration import CALLER, FALLER
 from simulators.story import ACTS, EXPECTATIONS, Act, Kind, Sight, Story
 
 

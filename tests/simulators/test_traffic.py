@@ -13,10 +13,10 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, parse
 from khaen.reading import Decoded, EventKind, Quality
 from khaen.site.model import Device
-from simulators.device import Transmission
+from simulators.devices.device import Transmission
 from simulators.payloads.wristband import FALL_PORT, SOS_PORT, TELEMETRY_PORT, Stage
 from simulators.people import Activity
-from simulators.site import CALLER, FALLER, Demonstration, make_site
+from simulators.sites.demonstration import CALLER, FALLER, Demonstration, make_site
 from simulators.traffic import FIRST_WITHIN_S, Traffic
 
 START = datetime(2026, 4, 13, 5, 0, tzinfo=UTC)

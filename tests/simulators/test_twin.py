@@ -11,9 +11,9 @@ from khaen.clock import SystemClock
 from khaen.ids import GatewayEui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, parse
+from simulators.air.radio import Hearing
 from simulators.payloads.wristband import SOS_PORT
-from simulators.radio import Hearing
-from simulators.site import CALLER, make_site
+from simulators.sites.demonstration import CALLER, make_site
 from simulators.traffic import Traffic
 from simulators.twin import Twin
 from tests.simulators.agent import TX_ACK, Agent, running_agent, until

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from khaen.ids import DevAddr, DevEui, GatewayEui
 from khaen.lorawan.region import DATA_RATES, THAI_CHANNELS
 from khaen.site.model import Gateway, Organisation, Position, Site, Text
+from simulators.air.radio import Hearing
 from simulators.application.form import Subject, Uplink
-from simulators.device import Transmission
-from simulators.radio import Hearing
+from simulators.devices.device import Transmission
 
 AT = datetime(2026, 7, 23, 1, 2, 3, 456000, tzinfo=UTC)
 DEV_EUI = DevEui("024b4b0000000001")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from simulators.air.radio import Hearing
 from simulators.application.form import Uplink
 from simulators.application.plain import PlainMac
 from simulators.application.uplinks import Uplinks
-from simulators.device import Transmission
+from simulators.devices.device import Transmission
 from simulators.mac import Mac
-from simulators.radio import Hearing
-from simulators.site import CALLER, FALLER, make_site
+from simulators.sites.demonstration import CALLER, FALLER, make_site
 from simulators.traffic import Traffic
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from khaen.clock import ManualClock, parse_time
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, parse
 from khaen.site.model import Site
+from simulators.air.radio import Hearing
 from simulators.application.chirpstack import ChirpStack
 from simulators.application.chirpstack_json import ChirpStackJson
 from simulators.application.form import Event, Form
@@ -23,9 +24,8 @@ from simulators.application.raw import RawBytes, RawLines
 from simulators.application.stream import Stream, Tempo
 from simulators.application.the_things_stack import TheThingsStack
 from simulators.application.uplinks import Uplinks
-from simulators.device import Transmission
-from simulators.radio import Hearing
-from simulators.site import make_site
+from simulators.devices.device import Transmission
+from simulators.sites.demonstration import make_site
 from simulators.traffic import Traffic
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

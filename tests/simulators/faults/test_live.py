@@ -10,8 +10,8 @@ from khaen.site.model import Position
 from simulators.faults.catalogue import parse_all
 from simulators.faults.faults import Faults
 from simulators.faults.live import FaultyRoad
-from simulators.gateway import Gateway
-from simulators.packet_forwarder import PacketForwarder
+from simulators.gateways.gateway import Gateway
+from simulators.gateways.packet_forwarder import PacketForwarder
 from tests.simulators.agent import PULL_DATA, running_agent, until
 from tests.simulators.faults.stream import NEAR
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from simulators.acts import Accept, CutGateway, Press, RestoreGateway
+from simulators.acts.subjects import UnknownSubject
+from simulators.acts.vocabulary import Accept, CutGateway, Press, RestoreGateway
 from simulators.inside.world import World
-from simulators.site import CALLER, make_site
-from simulators.subjects import UnknownSubject
+from simulators.sites.demonstration import CALLER, make_site
 from simulators.traffic import Pace
 
 MADE = make_site(1)

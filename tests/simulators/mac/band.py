@@ -8,7 +8,7 @@ from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, parse
 from khaen.lorawan.region import THAI_CHANNELS
 from simulators.agenda import NEVER
-from simulators.device import Message, Transmission
+from simulators.devices.device import Message, Transmission
 from simulators.mac import Mac, Received, Settings
 from simulators.mac.machine import CONFIRMED_TRIES
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.device import Message, Transmission
+from simulators.devices.device import Message, Transmission
 from simulators.mac.duty import HOUR_S, LAWFUL_S, REPORTS_S, DutyCycle
 from tests.simulators.mac.band import CALL, Network, make_mac, run
 

@@ -9,7 +9,7 @@ from khaen.ids import DevEui
 from khaen.lorawan.frame import JoinRequest, parse
 from khaen.lorawan.region import DEFAULT_CHANNELS, RX2_DATA_RATE, RX2_FREQUENCY
 from simulators.agenda import NEVER
-from simulators.device import Message, Transmission
+from simulators.devices.device import Message, Transmission
 from simulators.mac import JoinKeys, Mac, Memory, Settings
 from tests.simulators.mac.band import CALL, TELEMETRY, run
 

@@ -8,7 +8,7 @@ from khaen.lorawan.frame import MType
 from khaen.lorawan.mac import Cid, Command, LinkAdrAns, LinkAdrReq
 from khaen.lorawan.region import RX2_DATA_RATE, RX2_FREQUENCY, THAI_CHANNELS
 from simulators.agenda import NEVER
-from simulators.device import Message
+from simulators.devices.device import Message
 from simulators.mac.machine import CONFIRMED_TRIES
 from tests.simulators.mac.band import (
     CALL,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulators.acts import Fall, Press
+from simulators.acts.vocabulary import Fall, Press
 from simulators.scenario.loader import ScenarioErrors, load
 from simulators.scenario.schema import render, schema
 

@@ -1,0 +1,1 @@
+"""Simulated gateways: when they transmit, and Semtech's protocol towards a real agent."""

@@ -1,0 +1,1 @@
+"""Sites that nobody lives in: the demonstration's, of any size, and the twin of a real one."""
