@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,39 +11,6 @@ from commands.configured import CONFIG, Config
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What was asked for on the command line."""
-
-    capture: Path
-    to: str
-    config: Path
-    username: str
-    password_file: Path | None
-    ca_file: Path | None
-    speed: str | None
-    shift: str | None
-    since: str | None
-    until: str | None
-    devices: tuple[str, ...]
-    gateways: tuple[str, ...]
-    families: tuple[str, ...]
-    roads: tuple[str, ...]
-    site: Path | None
-    keys: Path | None
-    into: Path | None
-    map_file: Path | None
-    anonymise: str | None
-    site_out: Path | None
-    loop: int
-    count_on: bool
-    faults: tuple[str, ...]
-    seed: int
-    format_name: str | None
-    zone: str
-    as_gateway: str | None
 
 
 @app.command()
@@ -124,6 +90,7 @@ def replay(
 ) -> None:
     """Send recorded traffic again, stamped as a replay, to a simulated organisation."""
     from commands import replaying
+    from commands.replay_wishes import Wishes
     from khaen.errors import SettingsError
 
     wishes = Wishes(

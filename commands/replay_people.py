@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
+from commands.replay_wishes import Wishes
 from decoders import catalogue
 from decoders.decode import decode_payload
 from khaen.capture import Record, Road
@@ -28,9 +28,6 @@ from simulators.replay.keyring import Keyring
 from simulators.replay.remap import Remap
 from simulators.replay.skip import Skip
 from simulators.replay.stamp import Stamper
-
-if TYPE_CHECKING:
-    from commands.replay import Wishes
 
 _PLACES = frozenset({"latitude", "longitude"})
 _SHORT = 16

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from commands.record import broker_of, named_broker
 from commands.replay_people import People
+from commands.replay_wishes import Wishes
 from khaen.clock import Clock
 from khaen.errors import NotRunnable, SettingsError
 from khaen.site.model import Site
@@ -18,9 +18,6 @@ from simulators.replay import sinks
 from simulators.replay.publisher import Publisher
 from simulators.replay.stamp import Stamper
 from simulators.replay.timeline import Shift
-
-if TYPE_CHECKING:
-    from commands.replay import Wishes
 
 _MQTT, _UDP = "mqtt", "udp:"
 _MAX_PORT = 65_535

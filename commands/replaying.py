@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from commands import replay_people as people_of
-from commands.replay import Wishes
 from commands.replay_roads import goes_out, make_sink
+from commands.replay_wishes import Wishes
 from khaen import log
 from khaen.capture import Record
 from khaen.clock import SystemClock, format_time, parse_time

@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from google.protobuf import json_format
 
@@ -71,7 +71,7 @@ def _patch(document: dict[str, Any], before: dict[str, Any], after: dict[str, An
             document[key] = new
 
 
-def _are_objects(value: Any) -> bool:
+def _are_objects(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
