@@ -159,6 +159,8 @@ class Stage:
                 self._running.append(tasks.create_task(work, name=name))
             await self._sleep_until(radio)
             twin.stop_radio()
+            # A story that is cut short leaves nobody cut off: what that gateway kept is to arrive.
+            await self._backhauls.of(self._cut).restore()
             self._screen.tell(self.now, "วิทยุหยุดส่ง รอข้อมูลที่ค้าง", "radio off, draining")
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_S):

@@ -20,7 +20,11 @@ GATEWAY, EPOCH = parse_gateway_eui("ac1f09fffe000001"), parse_epoch("00000000000
 def test_help_names_everything(khaen: Khaen) -> None:
     done = khaen("--help")
     assert done.returncode == 0
-    for command in ("up", "demo", "site", "audit", "ingest", "alarms", "console", "version"):
+    everything = (
+        *("up", "demo", "simulate", "scenario", "record", "replay"),
+        *("site", "audit", "ingest", "alarms", "console", "ledger", "dashboards", "version"),
+    )
+    for command in everything:
         assert f"│ {command} " in done.stdout
 
 

@@ -137,6 +137,21 @@ def test_45_seconds_lose_nothing_and_tell_the_whole_story(
     check_times(kept / "data" / "ledger.sqlite")
 
 
+def test_a_story_cut_short_leaves_nobody_cut_off(
+    demo: Callable[..., Demo], tmp_path: Path
+) -> None:
+    file = tmp_path / "report.json"
+    running = demo("--for", "26", "--report", str(file), "--port", "0")
+    assert running.process.wait(90) == 0, running.output
+    report = json.loads(file.read_text())
+    assert {line["sight"] for line in report["story"] if not line["played"]} == {
+        "late_frames",
+        "nothing_missing",
+    }
+    assert report["gateways"]["024b4bfffe000002"]["late"] >= 1
+    assert (report["lost"], report["totals"]["missing"], report["failures"]) == (0, 0, [])
+
+
 def check_times(ledger: Path) -> None:
     """What came late stands under the time when it was heard, in the ten seconds of the cut."""
     with closing(sqlite3.connect(ledger)) as db:
