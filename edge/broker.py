@@ -9,6 +9,7 @@ from typing import Any
 
 from chirpstack_api import gw
 
+from edge import downlinks
 from edge.settings import EdgeSettings
 from khaen import log, priority, receipt, topics
 from khaen.clock import Clock, format_time
@@ -32,6 +33,7 @@ class Listeners:
     taken: Callable[[int, int, bool], None] = lambda _connection, _mid, _accepted: None
     receipt: Callable[[Receipt], None] = lambda _receipt: None
     priority: Callable[[PriorityList], None] = lambda _wanted: None
+    down: Callable[[gw.DownlinkFrame], None] = lambda _frame: None
     refused: Callable[[str], None] = lambda _reason: None
     """A message that could not be read, by reason."""
 
@@ -50,6 +52,7 @@ class Broker:
         self._listeners, self._clock = listeners, clock
         self._conn_topic = topics.conn(settings.region, self._gateway)
         self._receipt_topic = topics.receipt(self._gateway)
+        self._down_topic = topics.down(settings.region, self._gateway)
         self._loop = asyncio.get_running_loop()
         self.state = "not connected"
         """`connected since …` or why not."""
@@ -57,7 +60,7 @@ class Broker:
             settings.mqtt,
             Session(
                 client_id=f"khaen-edge-{self._gateway}",
-                subscriptions=(self._receipt_topic, topics.PRIORITY),
+                subscriptions=(self._receipt_topic, topics.PRIORITY, self._down_topic),
                 window=settings.forward.window,
                 user_timeout=_USER_TIMEOUT_MS,
                 will=Will(topic=self._conn_topic, payload=self._conn(gw.ConnState.OFFLINE)),
@@ -79,15 +82,24 @@ class Broker:
         self._loop.call_soon_threadsafe(what, *arguments)
 
     def _on_message(self, message: Message) -> None:
-        # Nothing is lost by acknowledging at once: both topics are retained and said again.
+        # Nothing is lost by acknowledging at once: receipts and the list are retained and said
+        # again, and a command that comes again comes too late.
         self.client.ack(message)
         try:
             if message.topic == self._receipt_topic:
                 self._tell(self._listeners.receipt, receipt.parse(message.payload))
             elif message.topic == topics.PRIORITY:
                 self._tell(self._listeners.priority, priority.parse(message.payload))
+            elif message.topic == self._down_topic:
+                self._tell(self._listeners.down, self._command(message))
         except WireError as error:
             self._tell(self._listeners.refused, error.reason)
+
+    def _command(self, message: Message) -> gw.DownlinkFrame:
+        """Raises WireError: a retained command is of another time, and is never transmitted."""
+        if message.retain:
+            raise WireError("retained_command", message.topic)
+        return downlinks.parse(self._gateway, message.payload)
 
     # -- the loop's thread --------------------------------------------------
 

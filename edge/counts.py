@@ -17,6 +17,7 @@ class Counts:
         self.taken = self._counter("frames_taken", "Messages the broker acknowledged")
         self.receipted = self._counter("frames_receipted", "Frames settled by a receipt")
         self.receipts = self._counter("receipts", "Receipts, by what became of them", "outcome")
+        self.downlinks = self._counter("downlinks", "Downlinks, by what became of them", "status")
         self.connections = self._counter("connections", "Connections to the broker")
         self.backlog = self._gauge("backlog_records", "Records without receipt")
         self.held = self._gauge("held_records", "Records on disk")

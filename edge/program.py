@@ -14,6 +14,7 @@ from contextlib import (
 )
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from chirpstack_api import gw
 
@@ -21,6 +22,7 @@ from edge import heartbeat
 from edge.broker import Broker, Listeners
 from edge.counts import Counts
 from edge.dating import Dating
+from edge.downlinks import Downlinks
 from edge.forwarder import Forwarder
 from edge.host import Host
 from edge.intake import Intake
@@ -85,8 +87,21 @@ class Program:
             host,
             self.counts,
         )
+        self._downlinks = Downlinks(
+            settings.gateway_eui,
+            self._transmit,
+            self._publish_ack,
+            self._dating,
+            clock,
+            self.counts,
+        )
         self.source = SemtechUdp(
-            settings.gateway_eui, self._intake, self._publish_stats, clock, self.counts
+            settings.gateway_eui,
+            self._intake,
+            self._publish_stats,
+            self._downlinks,
+            clock,
+            self.counts,
         )
         self._metrics = Metrics(self.counts.registry, lambda: not self._outbox.volatile)
 
@@ -97,6 +112,7 @@ class Program:
             taken=self._taken,
             receipt=self._receive,
             priority=self._prefer,
+            down=self._send_down,
             refused=lambda reason: self.counts.refused.labels(reason=reason).inc(),
         )
 
@@ -124,6 +140,12 @@ class Program:
             self._intake.wanted = wanted
             self._submit(partial(self._outbox.keep, _PRIORITY, wanted.model_dump_json()))
 
+    def _send_down(self, frame: gw.DownlinkFrame) -> None:
+        self._downlinks.take(frame)
+
+    def _transmit(self, token: int, packet: dict[str, Any]) -> bool:
+        return self.source.transmit(token, packet)
+
     def _submit(self, job: partial[None]) -> None:
         try:
             self._writer.post(job)
@@ -133,6 +155,10 @@ class Program:
     def _publish_stats(self, stats: gw.GatewayStats) -> None:
         topic = topics.stats(self._settings.region, self._settings.gateway_eui)
         self._broker.publish(topic, stats.SerializeToString(), qos=0)
+
+    def _publish_ack(self, ack: gw.DownlinkTxAck) -> None:
+        topic = topics.ack(self._settings.region, self._settings.gateway_eui)
+        self._broker.publish(topic, ack.SerializeToString())
 
     # -- life ---------------------------------------------------------------
 

@@ -41,6 +41,16 @@ def stats(region: str, gateway: GatewayEui) -> str:
     return f"{region}/gateway/{gateway}/event/stats"
 
 
+def down(region: str, gateway: GatewayEui) -> str:
+    """What the gateway is to transmit, network server to agent."""
+    return f"{region}/gateway/{gateway}/command/down"
+
+
+def ack(region: str, gateway: GatewayEui) -> str:
+    """What became of that, agent to network server."""
+    return f"{region}/gateway/{gateway}/event/ack"
+
+
 def conn(region: str, gateway: GatewayEui) -> str:
     """Whether the agent is connected (retained, with last will)."""
     return f"{region}/gateway/{gateway}/state/conn"

@@ -2,20 +2,23 @@
 
 Semtech packet_forwarder, PROTOCOL.TXT. A PUSH_DATA is acknowledged once every frame in it that was
 heard with a good CRC is on disk; a datagram that cannot be taken costs itself only, a `rxpk` that
-cannot be taken costs itself only.
+cannot be taken costs itself only. The way down is where PULL_DATA came from last.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from chirpstack_api import gw
 
-from edge import rxpk
+from edge import rxpk, txpk
 from edge.counts import Counts
+from edge.downlinks import Downlinks
 from edge.intake import Intake
 from edge.outbox import Stored
 from edge.record import Arrival
@@ -31,8 +34,20 @@ _TYPES = {PUSH_DATA: "push_data", PULL_DATA: "pull_data", TX_ACK: "tx_ack"}
 _VERSIONS = frozenset({1, 2})
 _HEADER, _WITH_EUI = 4, 12
 _LOG_EVERY_S = 10.0
+FORGET_S: Final = 60.0
+"""A forwarder that has not pulled for so long is not reached: as chirpstack-gateway-bridge has it.
+They pull each 5 to 10 s."""
 
 Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pull:
+    """Where a PULL_DATA came from, of which version, and when by the monotonic clock."""
+
+    address: Address
+    version: int
+    at: float
 
 
 class SemtechUdp(asyncio.DatagramProtocol):
@@ -43,15 +58,15 @@ class SemtechUdp(asyncio.DatagramProtocol):
         gateway: GatewayEui,
         intake: Intake,
         stats: Callable[[gw.GatewayStats], None],
+        downlinks: Downlinks,
         clock: Clock,
         counts: Counts,
     ) -> None:
         self._gateway, self._intake, self._stats = gateway, intake, stats
-        self._clock, self._counts = clock, counts
+        self._downlinks, self._clock, self._counts = downlinks, clock, counts
         self._transport: asyncio.DatagramTransport | None = None
         self._logged: dict[str, float] = {}
-        self.pulled_from: Address | None = None
-        """Where PULL_DATA came from last: the way down."""
+        self._pull: _Pull | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
@@ -94,8 +109,23 @@ class SemtechUdp(asyncio.DatagramProtocol):
         if data[3] == PUSH_DATA:
             self._take_push(data, addr)
         elif data[3] == PULL_DATA:
-            self.pulled_from = addr
+            self._pull = _Pull(address=addr, version=data[0], at=self._clock.monotonic())
             self._answer(data, PULL_ACK, addr)
+        else:
+            token = int.from_bytes(data[1:3], "little")
+            self._downlinks.answered(token, txpk.parse_ack(data[_WITH_EUI:]))
+
+    def transmit(self, token: int, packet: dict[str, Any]) -> bool:
+        """Give the forwarder a `txpk`; False where there is no way to it."""
+        pull = self._pull
+        if pull is None or self._clock.monotonic() - pull.at > FORGET_S:
+            return False
+        if self._transport is None or self._transport.is_closing():
+            return False
+        head = bytes((pull.version, *token.to_bytes(2, "little"), PULL_RESP))
+        body = json.dumps({"txpk": packet}, separators=(",", ":")).encode()
+        self._transport.sendto(head + body, pull.address)
+        return True
 
     def _answer(self, data: bytes, kind: int, addr: Address) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -116,6 +146,7 @@ class SemtechUdp(asyncio.DatagramProtocol):
                 self._refuse(error.reason, addr)
             else:
                 arrivals += (self._intake.hear(r.frame, r.satellite) for r in receptions)
+                self._downlinks.hear(receptions[0].frame.rx_info.context)
         if arrivals:
             self._store(arrivals, data, addr)
         else:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edge.counts import Counts
 from edge.dating import Dating
+from edge.downlinks import Downlinks
 from edge.forwarder import Forwarder
 from edge.intake import Intake
 from edge.outbox import Stored
@@ -65,6 +66,20 @@ class FakeIntake:
 
 
 @dataclass
+class FakeDownlinks:
+    """Told what was heard, and what the forwarder says of downlinks."""
+
+    contexts: list[bytes] = field(default_factory=list)
+    answers: list[tuple[int, int]] = field(default_factory=list)
+
+    def hear(self, context: bytes) -> None:
+        self.contexts.append(context)
+
+    def answered(self, token: int, status: int) -> None:
+        self.answers.append((token, status))
+
+
+@dataclass
 class FakeTransport:
     """Where answers go."""
 
@@ -84,6 +99,7 @@ class Bench:
     counts: Counts
     stats: list[gw.GatewayStats]
     source: SemtechUdp
+    downlinks: FakeDownlinks
 
     def take(self, data: bytes) -> None:
         self.source.datagram_received(data, ("127.0.0.1", 4000))
@@ -97,11 +113,17 @@ def make() -> Callable[[], Bench]:
     def build() -> Bench:
         intake, transport, counts = FakeIntake(), FakeTransport(), Counts()
         stats: list[gw.GatewayStats] = []
+        downlinks = FakeDownlinks()
         source = SemtechUdp(
-            GATEWAY, cast("Intake", intake), stats.append, ManualClock(START), counts
+            GATEWAY,
+            cast("Intake", intake),
+            stats.append,
+            cast("Downlinks", downlinks),
+            ManualClock(START),
+            counts,
         )
         source.connection_made(cast("asyncio.DatagramTransport", transport))
-        return Bench(intake, transport, counts, stats, source)
+        return Bench(intake, transport, counts, stats, source, downlinks)
 
     return build
 
@@ -151,16 +173,25 @@ async def test_semtechs_own_datagrams(make: Callable[[], Bench]) -> None:
     assert len(b.transport.answers) == 2
 
 
-async def test_pull_data_is_answered_and_remembered(make: Callable[[], Bench]) -> None:
+async def test_pull_data_is_answered(make: Callable[[], Bench]) -> None:
     b = make()
     b.take(b"\x02\xaa\xbb\x02" + EUI)
     assert b.transport.answers == [b"\x02\xaa\xbb\x04"]
-    assert b.source.pulled_from == ("127.0.0.1", 4000)
 
 
-async def test_an_acknowledgement_of_a_downlink_is_taken_quietly(make: Callable[[], Bench]) -> None:
+async def test_what_was_heard_may_be_answered(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(push({"rxpk": [FRAME | {"tmst": 1_000_000}, FRAME | {"stat": -1, "tmst": 7}]}))
+    assert b.downlinks.contexts == [(1_000_000).to_bytes(4, "big")]
+
+
+async def test_what_became_of_a_downlink_is_handed_on(make: Callable[[], Bench]) -> None:
     b = make()
     b.take(b"\x02\xaa\xbb\x05" + EUI + b'{"txpk_ack":{"error":"TOO_LATE"}}')
+    b.take(b"\x02\xaa\xbb\x05" + EUI)
+    b.take(b"\x02\xaa\xbb\x05" + EUI + b"{")
+    assert b.downlinks.answers == [(0xBBAA, gw.TOO_LATE), (0xBBAA, gw.OK)]
+    assert b.refused("not_json") == 1
     assert b.transport.answers == []
 
 
@@ -211,7 +242,12 @@ def test_garbage_never_stops_it(data: bytes) -> None:
     async def throw() -> None:
         intake, transport = FakeIntake(), FakeTransport()
         source = SemtechUdp(
-            GATEWAY, cast("Intake", intake), lambda _: None, ManualClock(START), Counts()
+            GATEWAY,
+            cast("Intake", intake),
+            lambda _: None,
+            cast("Downlinks", FakeDownlinks()),
+            ManualClock(START),
+            Counts(),
         )
         source.connection_made(cast("asyncio.DatagramTransport", transport))
         source.datagram_received(data, ("127.0.0.1", 1))
