@@ -106,7 +106,7 @@ class Office:
         balance = self._balance = await asyncio.to_thread(self._books.balance)
         return Ledger(
             gateways={
-                eui: Account(committed=sums.lorawan, backlog=sums.in_flight, missing=sums.missing)
+                eui: Account(committed=sums.lorawan, missing=sums.missing)
                 for eui, sums in balance.gateways.items()
             },
             alarms_open=balance.alarms_open,

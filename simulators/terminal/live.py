@@ -39,7 +39,6 @@ class Account:
     """A gateway's frames as the ledger counts them."""
 
     committed: int
-    backlog: int
     missing: int
 
 
@@ -228,7 +227,6 @@ class Live:
                     sent=tally.sent,
                     acked=tally.acked,
                     committed=None if account is None else account.committed,
-                    backlog=None if account is None else account.backlog,
                     missing=None if account is None else account.missing,
                     link="" if link is None or link.fault is None else f"cut ({link.fault})",
                 )

@@ -22,7 +22,7 @@ class DeviceLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayLine:
     """One gateway: frames sent to its agent and acknowledged by it; of the ledger, where it can be
-    read, frames committed, still to come, and missing. `link` says how the way to the broker is.
+    read, frames committed and missing. `link` says how the way to the broker is.
     """
 
     short: str
@@ -30,9 +30,13 @@ class GatewayLine:
     sent: int
     acked: int
     committed: int | None = None
-    backlog: int | None = None
     missing: int | None = None
     link: str = ""
+
+    @property
+    def backlog(self) -> int | None:
+        """Frames that the agent has and the ledger not yet: of a gateway that is cut off, too."""
+        return None if self.committed is None else max(0, self.acked - self.committed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ async def playing(*, seconds: float = math.inf) -> AsyncIterator[Play]:
         async def look() -> Ledger:
             first = next(iter(agents))
             return Ledger(
-                gateways={first: Account(committed=7, backlog=2, missing=0)},
+                gateways={first: Account(committed=7, missing=0)},
                 alarms_open=1,
                 alarms={"1 unacknowledged": "P1 sos R-0012"},
             )
@@ -165,6 +165,7 @@ async def test_the_picture_has_devices_gateways_the_ledger_and_its_alarms() -> N
         assert picture.alarms_open == 1
         assert picture.gateways[0].committed == 7
         assert picture.gateways[1].committed is None
+        assert picture.gateways[1].backlog is None
         assert picture.rate > 0
         assert picture.devices[0].ago is None
         assert play.told.count("P1 sos R-0012") == 1

@@ -37,7 +37,6 @@ def make_picture(
                 sent=10 * number,
                 acked=9 * number,
                 committed=8 * number,
-                backlog=1,
                 missing=0,
                 link="cut (refuse)" if number == 2 else "",
             )
@@ -127,3 +126,10 @@ def test_one_line_tells_the_most_important(alarms: int | None) -> None:
     assert "simulated: 5.2 uplinks/s" in said
     assert "silent 1/60" in said
     assert ("alarms open 3" in said) is (alarms is not None)
+
+
+def test_what_an_agent_keeps_and_the_ledger_lacks_is_its_backlog() -> None:
+    line = GatewayLine(short="gw-1", name="", sent=9, acked=8, committed=5)
+    assert line.backlog == 3
+    assert replace(line, committed=9).backlog == 0
+    assert replace(line, committed=None).backlog is None
