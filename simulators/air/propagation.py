@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import math
+from functools import lru_cache
 from typing import Final
 
 from khaen.site.model import Position
@@ -31,6 +32,8 @@ _EARTH_KM: Final = 6371.0
 _NEAREST_KM: Final = 0.02
 _LOWEST_M: Final = 1.0
 _HIGHEST_MOBILE_M: Final = 10.0
+_HEIGHTS, _GATEWAYS = 4096, 4096
+"""So many pairs of antenna heights, and gateways, are remembered for the devices that follow."""
 
 
 class Terrain(enum.StrEnum):
@@ -66,24 +69,37 @@ def path_loss(
 
     Nearer than 20 m counts as 20 m, lower than 1 m as 1 m, a mobile above 10 m as 10 m.
     """
-    km, base = max(km, _NEAREST_KM), max(base, _LOWEST_M)
-    mobile = min(max(mobile, _LOWEST_M), _HIGHEST_MOBILE_M)
+    km = max(km, _NEAREST_KM)
+    at_1_km, each_decade, less = _hata(base, mobile, terrain, mhz)
+    loss = at_1_km + each_decade * math.log10(km) - less
+    return max(loss, free_space_loss(km, mhz))
+
+
+@lru_cache(maxsize=_HEIGHTS)
+def _hata(base: float, mobile: float, terrain: Terrain, mhz: float) -> tuple[float, float, float]:
+    """In dB: the loss of a city at 1 km, of each decade of distance, and what terrain takes off."""
+    base, mobile = max(base, _LOWEST_M), min(max(mobile, _LOWEST_M), _HIGHEST_MOBILE_M)
     log_f, log_base = math.log10(mhz), math.log10(base)
     correction = (1.1 * log_f - 0.7) * mobile - (1.56 * log_f - 0.8)
-    loss = 69.55 + 26.16 * log_f - 13.82 * log_base - correction
-    loss += (44.9 - 6.55 * log_base) * math.log10(km)
+    less = 0.0
     if terrain is Terrain.SUBURB:
-        loss -= 2 * math.log10(mhz / 28) ** 2 + 5.4
+        less = 2 * math.log10(mhz / 28) ** 2 + 5.4
     elif terrain is Terrain.OPEN:
-        loss -= 4.78 * log_f**2 - 18.33 * log_f + 40.94
-    return max(loss, free_space_loss(km, mhz))
+        less = 4.78 * log_f**2 - 18.33 * log_f + 40.94
+    at_1_km = 69.55 + 26.16 * log_f - 13.82 * log_base - correction
+    return at_1_km, 44.9 - 6.55 * log_base, less
 
 
 def shadow(seed: object, gateway: str, spot: Position) -> float:
     """What buildings and trees add to the median loss at a spot, in dB; it stays."""
     row = math.floor(spot.latitude / SHADOW_DEGREES)
     column = math.floor(spot.longitude / SHADOW_DEGREES)
-    return SHADOWING * gauss(make_key(seed, "shadow", gateway), row << 24 | column & 0xFF_FFFF)
+    return SHADOWING * gauss(_shadow_key(seed, gateway), row << 24 | column & 0xFF_FFFF)
+
+
+@lru_cache(maxsize=_GATEWAYS)
+def _shadow_key(seed: object, gateway: str) -> bytes:
+    return make_key(seed, "shadow", gateway)
 
 
 def noise_floor(bandwidth: int) -> float:

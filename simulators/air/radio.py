@@ -43,11 +43,11 @@ DEMODULATORS: Final = 8
 SLOWEST: Final = 2
 """Data rate: the slowest that says anything within 400 ms of dwell time."""
 FASTEST: Final = 5
-_INAUDIBLE_SNR: Final = REQUIRED_SNR[12] - 6 * FADING
 _DOWN: Final = 1 << 62
 """Fading of downlinks is another than that of uplinks with the same number."""
 _REMEMBERED_S: Final = 10.0
 _NOISE: Final = {rate.index: noise_floor(rate.bandwidth) for rate in DATA_RATES if rate.bandwidth}
+_INAUDIBLE_LOSS: Final = MAX_EIRP + GATEWAY_GAIN - _NOISE[0] - REQUIRED_SNR[12] + 6 * FADING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class Radio:
             loss = path_loss(
                 km, base=where.height, mobile=position.height, terrain=self._terrain
             ) + shadow(self._seed, gateway, position)
-            if MAX_EIRP + GATEWAY_GAIN - loss - _NOISE[0] >= _INAUDIBLE_SNR:
+            if loss <= _INAUDIBLE_LOSS:
                 yield _Path(gateway, loss, make_key(self._seed, "fade", dev_eui, gateway))
 
     def snr(self, dev_eui: DevEui, gateway: GatewayEui, eirp: float) -> float:
@@ -132,7 +132,7 @@ class Radio:
         Minus infinity where a gateway is out of all reach.
         """
         path = self._path(dev_eui, gateway)
-        return eirp + GATEWAY_GAIN - path.loss - _NOISE[0] if path else -math.inf
+        return _snr(path, eirp) if path else -math.inf
 
     def _path(self, dev_eui: DevEui, gateway: GatewayEui) -> _Path | None:
         return next((path for path in self._paths[dev_eui] if path.gateway == gateway), None)
@@ -142,13 +142,12 @@ class Radio:
     ) -> tuple[GatewayEui, ...]:
         """The gateways that hear a data rate with `margin` dB in hand, best first."""
         least = _required(data_rate) + margin
-        heard = [(self.snr(dev_eui, gateway, eirp), gateway) for gateway in self._gateways]
+        heard = [(_snr(path, eirp), path.gateway) for path in self._paths[dev_eui]]
         return tuple(gateway for snr, gateway in sorted(heard, reverse=True) if snr >= least)
 
     def choose_data_rate(self, dev_eui: DevEui, eirp: float) -> DataRate:
         """The fastest data rate that reaches the best gateway with `MARGIN`; else the slowest."""
-        snrs = (self.snr(dev_eui, gateway, eirp) for gateway in self._gateways)
-        best = max(snrs, default=-math.inf)
+        best = max((_snr(path, eirp) for path in self._paths[dev_eui]), default=-math.inf)
         for index in range(FASTEST, SLOWEST, -1):
             if best >= _required(DATA_RATES[index]) + MARGIN:
                 return DATA_RATES[index]
@@ -194,7 +193,7 @@ class Radio:
         noise = _NOISE[sent.data_rate.index]
         for gateway in flight.locked:
             power = flight.powers[gateway]
-            if self._is_sending(gateway, sent.at, sent.ends):
+            if self._sending[gateway] and self._is_sending(gateway, sent.at, sent.ends):
                 self.losses.transmitting += 1
             elif flight.met and not survives(power, flight.sf, _others(flight, gateway)):
                 self.losses.collided += 1
@@ -229,6 +228,10 @@ class Radio:
         fade = FADING * gauss(path.key, _DOWN | number)
         snr = eirp - path.loss + fade - _NOISE[data_rate.index]
         return snr if snr >= _required(data_rate) else None
+
+
+def _snr(path: _Path, eirp: float) -> float:
+    return eirp + GATEWAY_GAIN - path.loss - _NOISE[0]
 
 
 def _others(flight: Flight, gateway: GatewayEui) -> Iterator[tuple[float, int, float]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from khaen.ids import DevAddr
-from khaen.lorawan.airtime import airtime
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import MIC_SIZE
 from khaen.lorawan.region import DATA_RATES
 from simulators.agenda import NEVER
 from simulators.devices.device import Message, Transmission
 from simulators.mac import Mac
+from simulators.mac.transmitter import seconds_of
 from simulators.mac.windows import LISTENING
 
 _OVERHEAD = 9 + MIC_SIZE
@@ -60,10 +60,9 @@ class PlainMac(Mac):
         if (self._frame is not None and self._frame.left) or self._cipher is None:
             return super().send(message, at)
         index, frequencies = self._plain
-        rate = DATA_RATES[index]
-        seconds = airtime(_OVERHEAD + len(message.payload), rate)
+        seconds = seconds_of(_OVERHEAD + len(message.payload), index)
         clear = self._transmitter.clear_at(at, seconds, regular=True) <= at
-        if not clear or len(message.payload) > rate.max_payload_dwell:
+        if not clear or len(message.payload) > DATA_RATES[index].max_payload_dwell:
             return super().send(message, at)
         f_cnt, self.memory.f_cnt = self.memory.f_cnt, self.memory.f_cnt + 1
         phy = self._cipher.seal_uplink(f_cnt=f_cnt, f_port=message.f_port, payload=message.payload)

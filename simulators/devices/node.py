@@ -99,8 +99,10 @@ class Node:
     def _move(self, now: float) -> None:
         """Follow a model that says where it is: a bus, somebody who wanders."""
         find = getattr(self.model, "position", None)
-        where = self.home if find is None else find(self.time(now), self.home)
-        if where != self._where:
+        if find is None:
+            return
+        where = find(self.time(now), self.home)
+        if where is not self._where and where != self._where:
             self._where = where
             self._air.move(self.dev_eui, where)
 

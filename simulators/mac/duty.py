@@ -30,6 +30,8 @@ class DutyCycle:
 
         The budget must hold the air time.
         """
+        if sum(self._spent.values()) + airtime <= budget:  # mostly all that is known fits
+            return at
         slot = int(at // _SLOT_S)
         while self._since(slot - _SLOTS) + airtime > budget:
             slot += 1

@@ -11,7 +11,6 @@ from typing import Final
 
 from khaen.ids import DevEui
 from khaen.lorawan import mac
-from khaen.lorawan.airtime import airtime
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.frame import DataFrame, FrameError, JoinAccept, parse
 from khaen.lorawan.region import DEFAULT_CHANNELS, MAX_EIRP, DataRate
@@ -24,7 +23,7 @@ from simulators.mac.joining import Joining
 from simulators.mac.memory import JoinKeys, Memory
 from simulators.mac.pending import Answers, put
 from simulators.mac.settings import Settings
-from simulators.mac.transmitter import Transmitter
+from simulators.mac.transmitter import Transmitter, seconds_of
 from simulators.mac.windows import LISTENING, Window, windows_after, windows_after_join
 
 CONFIRMED_TRIES: Final = 8
@@ -209,7 +208,7 @@ class Mac:
         if not self._waiting:
             earliest = max(earliest, self._answer_at)
         regular = draft.message is not None and not draft.message.confirmed
-        seconds = airtime(draft.size, draft.data_rate)
+        seconds = seconds_of(draft.size, draft.data_rate.index)
         return self._transmitter.clear_at(earliest, seconds, regular=regular)
 
     def _send_new(self, draft: Draft, cipher: SessionCipher, at: float) -> Transmission | None:
@@ -248,7 +247,8 @@ class Mac:
         return sent
 
     def _transmit_again(self, frame: _Frame, at: float) -> Transmission | None:
-        seconds, rate = airtime(len(frame.phy), frame.data_rate), frame.data_rate.index
+        rate = frame.data_rate.index
+        seconds = seconds_of(len(frame.phy), rate)
         clear = self._transmitter.clear_at(at, seconds, regular=False)
         if clear > at:
             self._repeat_at = clear

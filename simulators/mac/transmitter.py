@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 from khaen.ids import DevEui
 from khaen.lorawan.airtime import airtime
 from khaen.lorawan.region import DATA_RATES
@@ -9,6 +12,15 @@ from simulators.chance import uniform
 from simulators.devices.device import Transmission
 from simulators.mac.duty import HOUR_S, LAWFUL_S, REPORTS_S, DutyCycle
 from simulators.mac.settings import Settings
+
+_LENGTHS: Final = 2048
+"""More than there are sizes times data rates."""
+
+
+@lru_cache(maxsize=_LENGTHS)
+def seconds_of(size: int, data_rate: int) -> float:
+    """What `size` bytes take at a data rate, by its index: every frame asks, more than once."""
+    return airtime(size, DATA_RATES[data_rate])
 
 
 class Transmitter:
@@ -42,7 +54,7 @@ class Transmitter:
     ) -> Transmission:
         """Put a frame on one of the channels."""
         self._number += 1
-        seconds = airtime(len(phy), DATA_RATES[data_rate])
+        seconds = seconds_of(len(phy), data_rate)
         self._duty.spend(at, seconds)
         if settings.duty_cycle:
             self._off_until = at + seconds * 2**settings.duty_cycle

@@ -148,14 +148,17 @@ class Elder:
 
     def position(self, at: datetime, home: Position) -> Position:
         """Where her band is, for whoever receives its frames."""
-        east, north = degrees(*self._away(at), home.latitude)
-        if not east and not north:
+        away = self._away(at)
+        if not any(away):
             return home
+        east, north = degrees(*away, home.latitude)
         return home.model_copy(
             update={"latitude": home.latitude + north, "longitude": home.longitude + east}
         )
 
     def _away(self, at: datetime) -> tuple[float, float]:
+        if not self._troubles:
+            return 0.0, 0.0
         ways = [wander.at(at) for wander in self._troubles if isinstance(wander, Wander)]
         return sum(way[0] for way in ways), sum(way[1] for way in ways)
 
