@@ -29,7 +29,7 @@ BACKHAUL: Final = timedelta(milliseconds=50)
 STATUS_EACH: Final = timedelta(days=1)
 """How often ChirpStack asks a device for its status, unless its profile says otherwise."""
 CHANNELS: Final = {channel.frequency: number for number, channel in enumerate(THAI_CHANNELS)}
-_GPS_AHEAD: Final = timedelta(seconds=18)
+_GPS_AHEAD_MICROS: Final = 18_000_000
 _GPS_EPOCH_MICROS: Final = 315_964_800_000_000
 _MARGINS: Final = (-32, 31)
 """LoRaWAN 1.0.4, 5.5: DevStatusAns has the margin in six bits, signed."""
@@ -191,7 +191,7 @@ def number_reception(chance: bytes, index: int) -> int:
 
 def gps_micros(at: datetime) -> int:
     """Microseconds of GPS time since 1980-01-06; ahead of UTC by 18 s since 2017."""
-    return to_micros(at + _GPS_AHEAD) - _GPS_EPOCH_MICROS
+    return to_micros(at) + _GPS_AHEAD_MICROS - _GPS_EPOCH_MICROS
 
 
 def context_of(at: datetime) -> bytes:

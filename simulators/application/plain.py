@@ -19,7 +19,6 @@ from simulators.mac.windows import LISTENING
 
 _OVERHEAD = 9 + MIC_SIZE
 """Bytes of a frame around its payload: MHDR, FHDR without options, FPort, MIC."""
-_NO_KEY = bytes(16)
 
 
 class PlainCipher(SessionCipher):
@@ -28,7 +27,7 @@ class PlainCipher(SessionCipher):
     __slots__ = ()
 
     def __init__(self, dev_addr: DevAddr) -> None:
-        super().__init__(dev_addr=dev_addr, nwk_s_key=_NO_KEY, app_s_key=_NO_KEY)
+        self.dev_addr = dev_addr
 
     def mic(self, message: bytes, *, f_cnt: int, uplink: bool) -> bytes:
         """Zeros."""

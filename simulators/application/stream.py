@@ -60,23 +60,27 @@ class Stream:
             spent = next_at if self._dated else (self._clock.now() - first).total_seconds()
             if spent >= seconds:
                 break
-            await self._wait(sink, begun + self._due(tempo, next_at))
+            due = begun + self._due(tempo, next_at)
+            if due > self._clock.monotonic() + _AHEAD_S:
+                await self._wait(sink, due)
             self._traffic.step()
-            for event in self._ready:
-                await sink.publish(event)
-            self.events += len(self._ready)
-            self._ready.clear()
+            if self._ready:
+                await self._hand_over(sink)
         await sink.drain()
 
     def _due(self, tempo: Tempo, next_at: float) -> float:
         return next_at / tempo.speed if tempo.rate is None else self.uplinks / tempo.rate
 
     async def _wait(self, sink: Sink, due: float) -> None:
-        ahead = due - self._clock.monotonic()
-        if ahead > _AHEAD_S:
-            await sink.drain()
-            await self._sleep(due - self._clock.monotonic())
-        elif self._ready or not self.uplinks % _TURN:
+        await sink.drain()
+        await self._sleep(due - self._clock.monotonic())
+
+    async def _hand_over(self, sink: Sink) -> None:
+        for event in self._ready:
+            await sink.publish(event)
+        self.events += len(self._ready)
+        self._ready.clear()
+        if not self.uplinks % _TURN:
             await self._sleep(0)
 
     def _hear(self, sent: Transmission, hearings: tuple[Hearing, ...]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from random import Random
 from typing import Final
 
@@ -30,7 +30,10 @@ class Activity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """What she does from `start` to before `end`, and where her band is."""
+    """What she does from `start` to before `end`, and where her band is.
+
+    Times are in UTC, as are those that they are compared with: across zones it costs 20 times that.
+    """
 
     start: datetime
     end: datetime
@@ -58,7 +61,7 @@ class Days:
 
     def _plan(self, day: date) -> tuple[Stretch, ...]:
         rng = Random(f"{self._seed}|{day}")
-        midnight = datetime.combine(day, time(), BANGKOK)
+        midnight = datetime.combine(day, time(), BANGKOK).astimezone(UTC)
         nap = rng.uniform(12.8, 13.4)
         busy = [
             (0.0, self._rises + rng.uniform(-0.1, 0.1), Activity.ASLEEP, False),

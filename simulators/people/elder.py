@@ -167,6 +167,7 @@ class Elder:
     def report(self, at: datetime) -> Message:
         """The band's telemetry at `at`, which does not go back."""
         self._advance(at)
+        still = at - self._moved_at
         walking, worn = self.activity is Activity.WALKING, self._now.worn
         fever = sum(trouble.at(at) for trouble in self._troubles if isinstance(trouble, Fever))
         number = _number(at)
@@ -177,7 +178,7 @@ class Elder:
         values = Telemetry(
             worn=worn,
             charging=self._now.charging,
-            moving=at - self._moved_at < _MOVED,
+            moving=still < _MOVED,
             battery=self.band.battery,
             heart_rate=round(self._vital("heart_rate", at, heart)) if worn else None,
             spo2=min(100, round(self._vital("spo2", at, oxygen))) if worn else None,
@@ -185,7 +186,7 @@ class Elder:
             activity=round(least + (most - least) * uniform(self._key, number + 3)) if worn else 0,
             skin_temperature=round(skin, 2),
             steps=int(self._steps),
-            still_time=int((at - self._moved_at).total_seconds() // 60),
+            still_time=int(still.total_seconds() // 60),
             answer=self.band.answer,
         )
         return self.band.telemetry(values)
