@@ -20,12 +20,15 @@ SIZES: Final = {"elders": 40, "gateways": 3, "sensors": 20}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was asked for on the command line; `sizes` are None where nothing was said."""
+    """What was asked for on the command line; `sizes` are None where nothing was said. With `otaa`
+    the devices of a site that is made up by its sizes have no session before they join.
+    """
 
     file: Path | None
     sizes: Mapping[str, int | None]
     seed: int
     as_simulated: bool
+    otaa: bool = False
 
 
 def choose(choice: Choice) -> Simulated:
@@ -35,7 +38,7 @@ def choose(choice: Choice) -> Simulated:
 
     sized = {name: size for name, size in choice.sizes.items() if size is not None}
     if choice.file is None:
-        return _make(sized, choice.seed)
+        return _make(sized, choice)
     if sized:
         options = ", ".join(f"--{name}" for name in sized)
         raise SettingsError(f"{options}: a site file says by itself what there is; leave them out")
@@ -54,15 +57,20 @@ def tell_silent(families: set[str]) -> None:
         typer.echo(f"silent, for the simulator does not know them: {names}", err=True)
 
 
-def _make(sized: Mapping[str, int], seed: int) -> Simulated:
+def _make(sized: Mapping[str, int], choice: Choice) -> Simulated:
     from simulators.sites.demonstration import make_site
     from simulators.sites.made_up import make_up
     from simulators.sites.twin import Simulated
 
     sizes = {**SIZES, **sized}
-    made = make_site(seed)
-    if sized:
-        made = make_up(
-            seed, elders=sizes["elders"], gateways=sizes["gateways"], sensors=sizes["sensors"]
-        )
+    if not sized:
+        made = make_site(choice.seed)
+        return Simulated(site=made.site, keys=made.keys)
+    made = make_up(
+        choice.seed,
+        elders=sizes["elders"],
+        gateways=sizes["gateways"],
+        sensors=sizes["sensors"],
+        otaa=choice.otaa,
+    )
     return Simulated(site=made.site, keys=made.keys)

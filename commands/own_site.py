@@ -30,10 +30,9 @@ async def whole_site(simulated: Simulated, play: Play, display: Display) -> Asyn
     from commands.simulation import make_live
     from deploy.local import LocalSite
     from simulators.carer import Carer
-    from simulators.served import serve
     from simulators.sites.twin import give_agents
 
-    simulated = give_agents(serve(simulated) if play.network_server else simulated)
+    simulated = give_agents(simulated)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(new_folder(play.folder, "simulate"))
         backhauls = await stack.enter_async_context(Backhauls())

@@ -114,6 +114,7 @@ def simulate(
         sizes={"elders": elders, "gateways": gateways, "sensors": sensors},
         seed=seed,
         as_simulated=as_simulated,
+        otaa=network_server,
     )
     interval = None if each is None else parse_span("--each", each)
     pace = Pace() if interval is None else Pace(wristband=interval, sensor=interval)

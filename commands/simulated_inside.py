@@ -52,9 +52,12 @@ def run(simulated: Simulated, inside: Inside) -> None:
     from commands.premises import new_folder
     from simulators.acts import life
     from simulators.inside.world import CALM, REAL, World
+    from simulators.served import serve
 
     if math.isinf(inside.seconds):
         raise SettingsError("--inside: say how long it shall be, such as --for 24h")
+    if inside.network_server:
+        simulated = serve(simulated, seed=inside.seed)
     stop = _stopped()
     with (
         new_folder(inside.folder, "simulate") as folder,
@@ -68,6 +71,7 @@ def run(simulated: Simulated, inside: Inside) -> None:
             network_server=inside.network_server,
             cadence=CALM if inside.seconds >= _CALM_FROM_S else REAL,
             faults=inside.faults,
+            join_keys=simulated.join_keys,
         ) as world,
     ):
         if inside.life:

@@ -46,8 +46,11 @@ class Play:
 
 async def run(simulated: Simulated, play: Play) -> None:
     """Simulate until its time is over, or somebody ends it. Raises NotRunnable, SettingsError."""
+    from simulators.served import serve
     from simulators.terminal.display import Display
 
+    if play.network_server:
+        simulated = serve(simulated, seed=play.seed)
     display = Display(plain=play.plain)
     if play.agents is not None:
         live = make_live(simulated, play, play.agents, display)
@@ -119,6 +122,7 @@ def make_live(
         seed=play.seed,
         start=start,
         pace=play.pace,
+        join_keys=simulated.join_keys,
     )
     if play.life:
         life.begin(traffic, site, seed=play.seed, often=play.life)

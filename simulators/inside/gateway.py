@@ -48,6 +48,8 @@ class VirtualGateway:
         self.clock = GatewayClock(clock)
         self.satellite = True
         """Whether its receiver knows the time of the satellites, and says it with each frame."""
+        self.listening = asyncio.Event()
+        """Set once its agent hears the packet forwarder for the first time."""
         self._loop, self._connect = loop, connect
         self._settings = EdgeSettings(
             gateway_eui=eui,
@@ -121,6 +123,7 @@ class VirtualGateway:
     @asynccontextmanager
     async def _listen(self, program: Program) -> AsyncIterator[None]:
         transport = await listen(program.source, *self.address)
+        self.listening.set()
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from khaen.lorawan.join import SessionKeys
 from khaen.mqtt import Connect, Handlers, Message, MqttSettings, Session
 from khaen.site.model import Site
 from simulators.application.names import identify, name_device
+from simulators.mac import JoinKeys
 from simulators.network.core import NetworkCore
 from simulators.network.exchange import Exchange
 from simulators.network.output import Event
@@ -24,12 +25,13 @@ _CLIENT = "chirpstack"
 
 
 class VirtualNetwork:
-    """All ABP devices and gateways of a site, registered."""
+    """All gateways of a site, and the devices that have a session or keys to join, registered."""
 
     def __init__(
         self,
         site: Site,
         keys: Mapping[DevEui, SessionKeys],
+        join_keys: Mapping[DevEui, JoinKeys],
         clock: Clock,
         connect: Connect,
         *,
@@ -45,13 +47,15 @@ class VirtualNetwork:
         for gateway in site.gateways:
             self.core.add_gateway(gateway.eui)
         for device in site.devices:
+            info = integration.DeviceInfo(
+                dev_eui=device.dev_eui,
+                device_name=name_device(device.dev_eui),
+                application_id=identify(site.site, "application", device.family),
+            )
             if device.dev_addr is not None and device.dev_eui in keys:
-                info = integration.DeviceInfo(
-                    dev_eui=device.dev_eui,
-                    device_name=name_device(device.dev_eui),
-                    application_id=identify(site.site, "application", device.family),
-                )
                 self.core.add_abp(info, device.dev_addr, keys[device.dev_eui])
+            elif pair := join_keys.get(device.dev_eui):
+                self.core.add_otaa(info, join_eui=pair.join_eui, app_key=pair.app_key)
         self._client = connect(
             MqttSettings(),
             Session(client_id=_CLIENT, subscriptions=self._exchange.subscriptions, window=1000),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from pydantic import SecretBytes
 
+from edge.sources.semtech_udp import FORGET_S
 from khaen.ids import DevEui, GatewayEui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
@@ -26,6 +27,7 @@ from simulators.devices.device import Transmission
 from simulators.faults.fault import Fault
 from simulators.faults.faults import Faults
 from simulators.faults.live import FaultyRoad
+from simulators.gateways.packet_forwarder import KEEPALIVE_S
 from simulators.inside import acting
 from simulators.inside.broker import Broker
 from simulators.inside.client import VirtualClient
@@ -37,6 +39,7 @@ from simulators.inside.loop import VirtualLoop
 from simulators.inside.network import VirtualNetwork
 from simulators.inside.office import LOOK_S, Office
 from simulators.inside.wire import Wire
+from simulators.mac import JoinKeys
 from simulators.payloads.wristband import SOS_PORT
 from simulators.traffic import Pace, Traffic
 from simulators.twin import Twin
@@ -63,14 +66,17 @@ class Cadence:
 REAL: Final = Cadence()
 CALM: Final = Cadence(heartbeat_s=600.0, status_s=900.0, look_s=300.0, rarer=30.0)
 """For runs of days: gateways that beat each ten minutes are silent after 25 of them."""
+_MOST_RARE: Final = FORGET_S / KEEPALIVE_S * 0.9
+"""Packet forwarders that pull more rarely are forgotten, and get no downlinks."""
 _BEATS_MISSED: Final = 2.5
 
 
 class World:
     """A context manager; `perform` an act, `advance` the time, read what `ledger` says.
 
-    With `satellites` the gateways have receivers that know the time. Raises StoreUnavailable where
-    `folder` cannot be written, and whatever a part of the world raises, when it is moved on.
+    Devices with `join_keys` join, where there is a network server. With `satellites` the gateways
+    have receivers that know the time. Raises StoreUnavailable where `folder` cannot be written, and
+    whatever a part of the world raises, when it is moved on.
     """
 
     def __init__(
@@ -86,7 +92,10 @@ class World:
         satellites: bool = False,
         cadence: Cadence = REAL,
         faults: Sequence[Fault] = (),
+        join_keys: Mapping[DevEui, JoinKeys] | None = None,
     ) -> None:
+        if network_server:
+            cadence = replace(cadence, rarer=min(cadence.rarer, _MOST_RARE))
         self.site, self.start, self._seed = _heard_each(site, cadence), start, seed
         self.ledger = folder / "ledger.sqlite"
         self.subjects = find_subjects(site)
@@ -101,7 +110,9 @@ class World:
         url = f"sqlite:///{self.ledger}"
         self.office = Office(url, self.clock, self._ingest, look_s=cadence.look_s)
         self.network = (
-            VirtualNetwork(site, keys, self.clock, self._connect(VirtualLink()), seed=seed)
+            VirtualNetwork(
+                site, keys, join_keys or {}, self.clock, self._connect(VirtualLink()), seed=seed
+            )
             if network_server
             else None
         )
@@ -110,7 +121,7 @@ class World:
             for gateway in self._make_gateways(folder, cadence, satellites=satellites)
         }
         self.loop.wire = Wire(self.gateways).carry
-        self.traffic = Traffic(site, keys, seed=seed, start=start, pace=pace)
+        self.traffic = Traffic(site, keys, seed=seed, start=start, pace=pace, join_keys=join_keys)
         self.traffic.listen(self._note)
         self.twin = self._make_twin(cadence)
         if faults:
@@ -179,6 +190,7 @@ class World:
             self.network.start()
         for gateway in self.gateways.values():
             gateway.start()
+            await gateway.listening.wait()  # else the first PULL_DATA is lost, and ten seconds
         parts = {"ingest": self._ingest.run(), "office": self.office.run(), "air": self.twin.run()}
         if self.network is not None:
             parts["network server"] = self.network.run()

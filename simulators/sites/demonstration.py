@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -34,9 +34,11 @@ from khaen.site.model import (
     Text,
 )
 from simulators.air.radio import Radio
+from simulators.mac import JoinKeys
 
 SITE_ID: Final = "khonkaen-demo"
 WRISTBAND: Final = "khaen_wristband"
+JOIN_EUI: Final = "024b4b0000000000"
 WRIST_EIRP: Final = 10.0
 """dBm: 16 of the band, less what the body takes."""
 SENSOR_EIRP: Final = 16.0
@@ -101,11 +103,14 @@ _NICKNAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demonstration:
-    """A made-up site with its session keys; `seed` makes it again, to the byte."""
+    """A made-up site with its session keys, and what devices without an address join with; `seed`
+    makes it again, to the byte.
+    """
 
     site: Site
     keys: Mapping[DevEui, SessionKeys]
     seed: int
+    join_keys: Mapping[DevEui, JoinKeys] = field(default_factory=dict)
 
 
 def make_site(seed: int) -> Demonstration:
@@ -239,10 +244,18 @@ def _settle(
 def make_keys(dev_eui: DevEui, seed: int) -> SessionKeys:
     """The session keys of a made-up device: they come from the seed and are no secrets."""
 
-    def key(name: str) -> bytes:
-        return sha256(f"{seed}|{name}|{dev_eui}".encode()).digest()[:16]
+    return SessionKeys(
+        nwk_s_key=_key(dev_eui, seed, "nwk_s_key"), app_s_key=_key(dev_eui, seed, "app_s_key")
+    )
 
-    return SessionKeys(nwk_s_key=key("nwk_s_key"), app_s_key=key("app_s_key"))
+
+def make_join_keys(dev_eui: DevEui, seed: int) -> JoinKeys:
+    """What a made-up device joins with: from the seed as well, and no secret either."""
+    return JoinKeys(join_eui=JOIN_EUI, app_key=_key(dev_eui, seed, "app_key"))
+
+
+def _key(dev_eui: DevEui, seed: int, name: str) -> bytes:
+    return sha256(f"{seed}|{name}|{dev_eui}".encode()).digest()[:16]
 
 
 # -- files ------------------------------------------------------------------

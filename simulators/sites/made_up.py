@@ -16,7 +16,6 @@ from typing import Final
 
 from khaen.errors import SettingsError
 from khaen.ids import DevAddr, DevEui, GatewayEui
-from khaen.lorawan.join import SessionKeys
 from khaen.site.model import (
     Agent,
     Device,
@@ -35,6 +34,7 @@ from simulators.sites.demonstration import (
     WRIST_EIRP,
     WRISTBAND,
     Demonstration,
+    make_join_keys,
     make_keys,
 )
 from simulators.sites.districts import DISTRICTS, District
@@ -93,8 +93,8 @@ def make_up(
 ) -> Demonstration:
     """Make up a site; the same arguments give the same site.
 
-    With `otaa` no device has an address, and a network server lets them join; the keys are then
-    empty. Raises SettingsError for sizes that cannot be.
+    With `otaa` no device has an address or a session, but keys with which a network server lets it
+    join. Raises SettingsError for sizes that cannot be.
     """
     if min(elders, sensors) < 0 or gateways < 1 or elders + sensors > MOST:
         raise SettingsError(
@@ -115,10 +115,13 @@ def make_up(
         devices=devices,
         keys_file=None if otaa else Path("keys.csv"),
     )
-    keys: Mapping[DevEui, SessionKeys] = {}
-    if not otaa:
-        keys = {device.dev_eui: make_keys(device.dev_eui, seed) for device in devices}
-    return Demonstration(site=site, keys=keys, seed=seed)
+    euis = [device.dev_eui for device in devices]
+    return Demonstration(
+        site=site,
+        keys={} if otaa else {dev_eui: make_keys(dev_eui, seed) for dev_eui in euis},
+        seed=seed,
+        join_keys={dev_eui: make_join_keys(dev_eui, seed) for dev_eui in euis} if otaa else {},
+    )
 
 
 def _organisations(districts: Sequence[District]) -> Iterator[Organisation]:

@@ -9,7 +9,7 @@ taken over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,6 +18,7 @@ from khaen.errors import SettingsError
 from khaen.ids import DevAddr, DevEui, GatewayEui, parse_slug
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Agent, Device, Gateway, LoraWan, Site
+from simulators.mac import JoinKeys
 from simulators.sites.demonstration import make_keys
 
 T = TypeVar("T", Device, Gateway)
@@ -32,12 +33,14 @@ _LOCAL: Final = "06"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
     """A site that may be imitated, with the keys of its devices. `joined` are those that have no
-    DevAddr in the site file and were given one: a network server would have them join.
+    DevAddr in the site file and were given one: a network server would have them join. `join_keys`
+    are of those that do.
     """
 
     site: Site
     keys: Mapping[DevEui, SessionKeys]
     joined: frozenset[DevEui] = frozenset()
+    join_keys: Mapping[DevEui, JoinKeys] = field(default_factory=dict)
 
 
 def check_simulated(site: Site) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from simulators.acts.subjects import UnknownSubject
 from simulators.acts.vocabulary import Accept, CutGateway, Press, RestoreGateway
-from simulators.inside.world import World
+from simulators.inside.world import CALM, World
+from simulators.payloads.wristband import SOS_PORT
 from simulators.sites.demonstration import CALLER, make_site
+from simulators.sites.made_up import make_up
 from simulators.traffic import Pace
 
 MADE = make_site(1)
@@ -70,6 +72,40 @@ def test_what_a_cut_gateway_kept_comes_late_under_its_own_time(tmp_path: Path) -
             sent_at = inside.sent_at(phy)
             assert sent_at is not None
             assert received_at / 1e6 - START.timestamp() == pytest.approx(sent_at, abs=0.05)
+
+
+@pytest.mark.parametrize("network_server", [False, True])
+def test_a_call_is_repeated_until_a_network_server_acknowledges_it(
+    tmp_path: Path, network_server: bool
+) -> None:
+    with world(tmp_path, network_server=network_server) as inside:
+        inside.advance(20)
+        band = inside.traffic.node(inside.traffic.residents[CALLER])
+        inside.perform(Press(resident=CALLER))
+        inside.advance(60)
+        assert bool(band.calls) is not network_server
+        said = rows(inside, f"SELECT count(*) FROM uplink WHERE f_port = {SOS_PORT}")[0][0]
+        assert said == 1 if network_server else said > 2
+
+
+def test_devices_join_through_agents_on_calm_days_too(tmp_path: Path) -> None:
+    made = make_up(1, elders=2, gateways=1, sensors=0, otaa=True)
+    with World(
+        made.site,
+        made.keys,
+        seed=1,
+        start=START,
+        folder=tmp_path,
+        pace=Pace(wristband=300, sensor=300, first=3600),
+        network_server=True,
+        cadence=CALM,
+        join_keys=made.join_keys,
+    ) as inside:
+        inside.advance(7200)
+        assert inside.network is not None
+        for dev_eui in made.join_keys:
+            assert inside.network.told[dev_eui, "join"] == 1
+            assert inside.network.told[dev_eui, "up"] > 5
 
 
 def test_the_same_seed_gives_the_same_ledger(tmp_path: Path) -> None:
