@@ -137,9 +137,7 @@ def test_45_seconds_lose_nothing_and_tell_the_whole_story(
     check_times(kept / "data" / "ledger.sqlite")
 
 
-def test_a_story_cut_short_leaves_nobody_cut_off(
-    demo: Callable[..., Demo], tmp_path: Path
-) -> None:
+def test_a_story_cut_short_leaves_nobody_cut_off(demo: Callable[..., Demo], tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     running = demo("--for", "26", "--report", str(file), "--port", "0")
     assert running.process.wait(90) == 0, running.output
