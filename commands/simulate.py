@@ -78,8 +78,17 @@ def simulate(
     ] = False,
     network_server: Annotated[
         bool,
-        typer.Option("--network-server", help="With a stand-in for ChirpStack: devices join."),
+        typer.Option(
+            "--network-server",
+            help="Devices join: at a stand-in for ChirpStack, or at what is behind --agents.",
+        ),
     ] = False,
+    memory: Annotated[
+        Path | None, typer.Option(help="Devices go on counting where this file says they were.")
+    ] = None,
+    join_keys: Annotated[
+        Path | None, typer.Option(help="Write what devices join with, for a network server: CSV.")
+    ] = None,
     application: Annotated[
         Application | None, typer.Option(help="No radio: events of uplinks, in this form.")
     ] = None,
@@ -120,6 +129,8 @@ def simulate(
     pace = Pace() if interval is None else Pace(wristband=interval, sensor=interval)
     first = None if begin is None else parse_begin(begin)
     seconds = float("inf") if span is None else parse_span("--for", span)
+    if inside or application is not None:
+        _check_kept(memory, join_keys)
     if application is not None:
         events = simulated_events.Events(
             form=application,
@@ -167,6 +178,8 @@ def simulate(
         life=life,
         faults=tuple(faults or ()),
         network_server=network_server,
+        memory=memory,
+        join_keys=join_keys,
         plain=plain,
     )
     asyncio.run(until_stopped(simulation.run(chosen, play)))
@@ -177,6 +190,13 @@ def _check_radio(rate: float | None, mqtt: str | None, config: Path | None) -> N
     for name, value in (("--rate", rate), ("--mqtt", mqtt), ("--config", config)):
         if value is not None:
             raise SettingsError(f"{name} goes with --application; radio goes to agents, by UDP")
+
+
+def _check_kept(memory: Path | None, join_keys: Path | None) -> None:
+    """Raise SettingsError for what only real agents' network server has a use for."""
+    for name, value in (("--memory", memory), ("--join-keys", join_keys)):
+        if value is not None:
+            raise SettingsError(f"{name} goes with radio, not with --inside or --application")
 
 
 def _options(port: int, broker: str) -> Options:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
-    """What was asked for. `agents` None is a whole site on this machine, kept in `folder`."""
+    """What was asked for. `agents` None is a whole site on this machine, kept in `folder`. In
+    `memory` devices keep their counters, into `join_keys` go the keys of those that join.
+    """
 
     agents: Mapping[GatewayEui, tuple[str, int]] | None
     folder: Path | None
@@ -41,16 +43,21 @@ class Play:
     life: float
     faults: tuple[str, ...]
     network_server: bool
+    memory: Path | None
+    join_keys: Path | None
     plain: bool
 
 
 async def run(simulated: Simulated, play: Play) -> None:
     """Simulate until its time is over, or somebody ends it. Raises NotRunnable, SettingsError."""
+    from commands.remembered import write_join_keys
     from simulators.served import serve
     from simulators.terminal.display import Display
 
     if play.network_server:
         simulated = serve(simulated, seed=play.seed)
+    if play.join_keys is not None:
+        write_join_keys(play.join_keys, simulated.join_keys)
     display = Display(plain=play.plain)
     if play.agents is not None:
         live = make_live(simulated, play, play.agents, display)
@@ -64,6 +71,7 @@ async def run(simulated: Simulated, play: Play) -> None:
 
 async def _show(live: Live, display: Display, play: Play) -> None:
     """The view and the keyboard for as long as it runs."""
+    from commands.remembered import remembering
     from simulators.terminal.keyboard import Keyboard
 
     loop = asyncio.get_running_loop()
@@ -91,7 +99,8 @@ async def _show(live: Live, display: Display, play: Play) -> None:
                     ended=live.stop if sys.stdin.isatty() else lambda: None,
                 )
                 display.keyboard = stack.enter_context(keyboard)
-            await live.run(play.seconds, display.show)
+            async with remembering(play.memory, live.memories):
+                await live.run(play.seconds, display.show)
     finally:
         obeying.cancel()
         await asyncio.wait({obeying})
@@ -108,6 +117,7 @@ def make_live(
 ) -> Live:
     """A twin with all that can happen to it."""
     from commands.imitated import tell_silent
+    from commands.remembered import recall
     from simulators.acts import life
     from simulators.ear import Ear
     from simulators.terminal.live import Live
@@ -123,6 +133,7 @@ def make_live(
         start=start,
         pace=play.pace,
         join_keys=simulated.join_keys,
+        memories=recall(play.memory),
     )
     if play.life:
         life.begin(traffic, site, seed=play.seed, often=play.life)

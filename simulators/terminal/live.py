@@ -11,7 +11,7 @@ from typing import Final
 
 from khaen.clock import Clock
 from khaen.errors import KhaenError, StoreUnavailable
-from khaen.ids import GatewayEui, SubjectId, gateway_subject, person
+from khaen.ids import DevEui, GatewayEui, SubjectId, gateway_subject, person
 from khaen.site.model import Site
 from simulators.acts import on_air, short_form
 from simulators.acts import vocabulary as acts
@@ -20,6 +20,7 @@ from simulators.acts.subjects import find_subjects
 from simulators.acts.vocabulary import Act
 from simulators.ear import Ear
 from simulators.link import Fault, Link
+from simulators.mac import Memory
 from simulators.roads import Roads
 from simulators.terminal.picture import GatewayLine, Happening, Picture
 from simulators.twin import Twin
@@ -82,6 +83,10 @@ class Live:
         self._ledger: Ledger | None = None
         self._told: set[str] = set()
         self._over = asyncio.Event()
+
+    def memories(self) -> dict[DevEui, Memory]:
+        """What each device keeps in flash by now."""
+        return self._twin.traffic.memories()
 
     # -- what is typed ----------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -19,6 +20,8 @@ import pytest
 
 from commands.simulate import app
 from khaen.errors import KhaenError
+from khaen.lorawan.frame import JoinRequest, parse
+from khaen.lorawan.join import verify_join_request
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
 from simulators.application.raw import HEAD, LENGTH, MAGIC
 from simulators.payloads.wristband import SOS_PORT
@@ -214,6 +217,10 @@ def test_a_signal_ends_it_soon_and_well(
         (("--udp", "127.0.0.1:notaport"), "HOST:PORT"),
         (("--fault", "lost=0.1"), "fault 'lost' is none"),
         (("--inside",), "--inside: say how long"),
+        (("--inside", "--memory", "m.json"), "--memory goes with radio"),
+        (("--application", "raw", "--join-keys", "k.csv"), "--join-keys goes with radio"),
+        (("--udp", "127.0.0.1:9", "--join-keys", "k.csv"), "no device of this site joins"),
+        (("--udp", "127.0.0.1:9", "--memory", "."), "--memory .: "),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(arguments: tuple[str, ...], says: str) -> None:
@@ -266,6 +273,53 @@ def test_radio_goes_to_an_agent_that_runs(
         assert running.wait(STOP_S) == 0
         assert running.stdout is not None
         assert b"no answer" not in running.stdout.read()
+
+
+def test_devices_join_with_the_keys_that_were_written_and_never_reuse_a_nonce(
+    khaen: Khaen, tmp_path: Path
+) -> None:
+    memory, keys_file = tmp_path / "memory.json", tmp_path / "keys.csv"
+    nonces: list[int] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.bind(("127.0.0.1", 0))
+        agent.settimeout(0.1)
+        for _ in range(2):
+            done = khaen(
+                *("simulate", "--elders", "1", "--gateways", "1", "--sensors", "0"),
+                *(
+                    "--seed",
+                    "2",
+                    "--network-server",
+                    "--udp",
+                    f"127.0.0.1:{agent.getsockname()[1]}",
+                ),
+                *("--memory", memory, "--join-keys", keys_file, "--for", "1s"),
+            )
+            assert done.returncode == 0, done.stderr
+            header, row = keys_file.read_text().splitlines()
+            assert header == "dev_eui,join_eui,app_key"
+            dev_eui, join_eui, app_key = row.split(",")
+            assert keys_file.stat().st_mode & 0o077 == 0
+            assert app_key not in memory.read_text() + done.stdout + done.stderr
+            for request in join_requests(agent):
+                assert (request.dev_eui, request.join_eui) == (dev_eui, join_eui)
+                assert verify_join_request(bytes.fromhex(app_key), request)
+                nonces.append(request.dev_nonce)
+    assert nonces == list(range(len(nonces)))
+    assert len(nonces) >= 2
+
+
+def join_requests(agent: socket.socket) -> Iterator[JoinRequest]:
+    """All join requests that were pushed so far."""
+    while True:
+        try:
+            datagram = agent.recv(65_536)
+        except TimeoutError:
+            return
+        for entry in json.loads(datagram[12:]).get("rxpk", ()) if datagram[3] == 0 else ():
+            frame = parse(base64.b64decode(entry["data"]))
+            assert isinstance(frame, JoinRequest)
+            yield frame
 
 
 def test_inside_a_quarter_of_an_hour_is_soon_over_and_in_a_ledger(
