@@ -112,7 +112,7 @@ def measure_many() -> None:
     made = make_up(1, elders=MANY * 7 // 10, gateways=40, sensors=MANY * 3 // 10)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.perf_counter()
-    traffic = make_traffic(made, Pace(wristband=300.0, sensor=300.0))
+    traffic = make_traffic(made, Pace(wristband=300.0, sensor=300.0, first=300.0))
     ready = time.perf_counter() - begun
     running = Stream(
         traffic,
