@@ -190,7 +190,8 @@ class Forwarder:
     def _post(self, job: Callable[[], Any]) -> None:
         """Have the outbox note what will be said again, should it be too busy now."""
         try:
-            self._writer.post(job, patience=0.1)
+            # A new ledger or epoch makes records wait again, which is to be seen only then.
+            self._writer.post(job, patience=0.1, then=self._wake.set)
         except StoreUnavailable:
             self._counts.refused.labels(reason="outbox_busy").inc()
 

@@ -60,9 +60,21 @@ class Writer:
                 self._wake.notify()
         return future
 
-    def post(self, work: Callable[[], Any], *, patience: float = 1.0) -> None:
-        """Have `work` done when nobody waits for it. Raises StoreUnavailable like `submit`."""
-        self.submit(work, patience=patience).add_done_callback(_report)
+    def post(
+        self,
+        work: Callable[[], Any],
+        *,
+        patience: float = 1.0,
+        then: Callable[[], object] | None = None,
+    ) -> None:
+        """Have `work` done when nobody waits for it, and `then` called in the loop afterwards.
+
+        Raises StoreUnavailable like `submit`.
+        """
+        future = self.submit(work, patience=patience)
+        future.add_done_callback(_report)
+        if then is not None:
+            future.add_done_callback(lambda _: then())
 
     async def close(self) -> None:
         """Do what was submitted, then end the thread and close the outbox."""

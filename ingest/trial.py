@@ -138,7 +138,7 @@ class Trial:
             self._ingest.take(*sent)
         except StoreUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - one of its frames: each by itself tells which
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - each frame by itself tells which
             if len(sent) == 1:
                 self.failures[f"commit:{type(error).__name__}"] += 1
             else:

@@ -96,11 +96,11 @@ def _execute(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up while it is made
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the border of a file that somebody else wrote
+    except (Exception, SystemExit) as error:  # the border of a file that somebody else wrote
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise SettingsError(
             f"{path}{line}: {type(error).__name__}: {error}; mend the file, or take it away"
         ) from error
     finally:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
     return module

@@ -75,7 +75,11 @@ def read(file: Path, *, begins: str = "site: name-of-the-site") -> Document:
             _complain_of_yaml(document, error)
             return document
     if isinstance(node, yaml.MappingNode):
-        value = _table(document, node, (), frozenset())
+        try:
+            value = _table(document, node, (), frozenset())
+        except RecursionError:
+            document.complain(Place(file, 1), (), "is nested too deeply", "write fewer levels")
+            return document
         document.value.update({name: _listed(document, name, v) for name, v in value.items()})
     elif text is not None:
         document.complain(Place(file, 1), (), "is not a table of keys", f"begin with `{begins}`")

@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from edge import forwarder
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.forwarder import Forwarder
@@ -266,6 +269,27 @@ async def test_a_new_ledger_gets_everything_again(tmp_path: Path) -> None:
         await b.receive(b.receipt(3))
         await b.receive(b.receipt(1, ledger="restored"))
         await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [2, 3]
+
+
+async def test_a_new_ledger_wakes_a_forwarder_that_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarder, "_CALM_S", 3600.0)
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        await b.receive(b.receipt(3))
+        task = asyncio.create_task(b.forwarder.run())
+        for _ in range(10):
+            await b.writer.submit(b.writer.outbox.count)  # turns in which it finds nothing to do
+        assert b.forwarder._pause() == 3600.0
+        async with asyncio.timeout(30):
+            await b.receive(b.receipt(1, ledger="restored"))
+            await b.link.wait_for(5)
+        task.cancel()
+        await asyncio.wait({task})
         assert b.link.seqs(BACKLOG) == [2, 3]
 
 

@@ -258,6 +258,15 @@ def test_a_value_that_no_ledger_takes_costs_its_frame_only(stream: Stream, tmp_p
     assert found.rules["sos"].gone == 0
 
 
+def test_a_family_that_ends_the_program_costs_its_frames_only(
+    stream: Stream, tmp_path: Path
+) -> None:
+    ending = DOUBLED.replace("value=2 * r.value", "value=exit(0)")
+    found = run(stream, load(folder_of(tmp_path, families__khaen_wristband=ending)))
+
+    assert found.failures_other["commit:SystemExit"] == 10
+
+
 def test_what_cannot_be_opened_is_counted(stream: Stream) -> None:
     at = START + timedelta(seconds=3000)
     strange = replace(Device(WRISTBAND), f_cnt=99).say(b"\x01", 2)[:-1] + b"\x00"
@@ -319,6 +328,8 @@ def files_in(folder: Path) -> Iterator[Path]:
     [
         ({"families__x": "DECODER ="}, r"families/x\.py \(line 1\): SyntaxError: .*mend the file"),
         ({"families__x": "1 / 0"}, r"families/x\.py: ZeroDivisionError: .*mend the file"),
+        ({"families__x": "raise SystemExit(0)"}, r"families/x\.py: SystemExit: 0; mend the file"),
+        ({"families__x": "import sys; del sys.modules[__name__]"}, r"families/x\.py: it lacks"),
         ({"rules__x": ""}, r"rules/x\.py: it lacks the constant RULE of Rule"),
         (
             {"families__x": "from decoders.families.khaen_wristband import DECODER"},

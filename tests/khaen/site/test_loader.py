@@ -218,3 +218,10 @@ def test_the_schema_takes_what_the_loader_takes() -> None:
     assert document["additionalProperties"] is False
     committed = Path(__file__).parents[3] / "docs" / "site.schema.json"
     assert json.loads(committed.read_text()) == document
+
+
+def test_a_file_nested_too_deeply_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("site: " + "[" * 3_000 + "]" * 3_000)
+    with pytest.raises(SettingsError, match=r"site\.yaml:1: .*nested too deeply"):
+        load(file)
