@@ -8,6 +8,7 @@ from typing import Final
 
 from chirpstack_api import gw
 
+from khaen.lorawan.frame import MAX_PHY_SIZE
 from khaen.lorawan.region import data_rate_of
 from simulators.network.adr import required_snr
 from simulators.network.plan import Network
@@ -17,6 +18,9 @@ GPS_LEAP: Final = timedelta(seconds=18)
 _DRIFT: Final = timedelta(seconds=30)
 _YEAR_9000: Final = 221_845_392_000
 """Seconds since 1970 beyond which no calendar here goes."""
+
+_MAX_RX_INFO: Final = 4_096
+"""Bytes of what a gateway says of one hearing, its metadata included; some hundred are usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +70,16 @@ class Heard:
 def is_plausible(frame: gw.UplinkFrame, network: Network) -> bool:
     """Whether it came by a channel and a LoRa data rate of the network, and its CRC was good.
 
-    A time that no calendar has is no gateway's either, nor a ratio that no radio measures.
+    A time that no calendar has is no gateway's either, nor a ratio that no radio measures, nor a
+    frame that no LoRa packet holds.
     """
     lora = frame.tx_info.modulation.lora
     times = (frame.rx_info.gw_time, frame.rx_info.time_since_gps_epoch)
     rate = data_rate_of(lora.spreading_factor, lora.bandwidth)
     return (
-        all(0 <= at.seconds < _YEAR_9000 and 0 <= at.nanos < 1_000_000_000 for at in times)
+        len(frame.phy_payload) <= MAX_PHY_SIZE
+        and frame.rx_info.ByteSize() <= _MAX_RX_INFO
+        and all(0 <= at.seconds < _YEAR_9000 and 0 <= at.nanos < 1_000_000_000 for at in times)
         and -200 <= frame.rx_info.snr <= 200
         and lora.code_rate == gw.CR_4_5
         and rate is not None

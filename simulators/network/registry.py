@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from chirpstack_api import common
 
 from khaen.errors import KhaenError
 from khaen.ids import DevAddr, DevEui, GatewayEui
 from simulators.network.device import Device, Item, Session
+
+MAX_QUEUE: Final = 1_000
 
 
 class UnknownHere(KhaenError):
@@ -87,13 +90,16 @@ class Registry:
     def enqueue(self, dev_eui: DevEui, item: Item) -> None:
         """Put a downlink at the end of a device's queue.
 
-        Raises UnknownHere; ValueError for port 0 or one above 255, or an id that waits already.
+        Raises UnknownHere; ValueError for port 0 or one above 255, an id that waits already, or a
+        queue that holds `MAX_QUEUE` (ours: ChirpStack keeps it in a database).
         """
         device = self.device(dev_eui)
         if not 1 <= item.f_port <= 255:
             raise ValueError("FPort must be between 1 - 255")
         if any(other.id == item.id for other in device.queue):
             raise ValueError(f"queue item {item.id} exists already")
+        if len(device.queue) >= MAX_QUEUE:
+            raise ValueError(f"{MAX_QUEUE} queue items wait already: flush the queue")
         device.queue.append(item)
 
     def flush(self, dev_eui: DevEui, *, pending: bool = True) -> None:

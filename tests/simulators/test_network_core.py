@@ -26,6 +26,7 @@ from simulators.network.device import Item, Profile
 from simulators.network.encoding import as_json, as_protobuf
 from simulators.network.output import Downlink, Event
 from simulators.network.plan import Network
+from simulators.network.registry import MAX_QUEUE
 
 START = datetime(2026, 7, 23, 1, 2, 3, tzinfo=UTC)
 EUI = DevEui("a1b2c3d4e5f60708")
@@ -179,6 +180,26 @@ def test_two_devices_of_one_address_are_told_apart_by_their_keys() -> None:
 def test_a_gateway_that_is_not_registered_is_not_heard() -> None:
     bench = Bench()
     assert bench.hear(bytes(bench.device.encode_uplink(0, 2, b"a")), GatewayEui("f" * 16)) == []
+
+
+def test_what_no_radio_can_have_heard_is_not_kept() -> None:
+    bench = Bench()
+    phy = bytes(bench.device.encode_uplink(0, 2, b"a"))
+    frame = heard(phy, GATEWAYS[0])
+    frame.rx_info.metadata["note"] = "x" * 5_000
+    bench.core.take_uplink(frame)
+    bench.core.take_uplink(heard(phy + bytes(256), GATEWAYS[0]))
+    assert bench.core.next_at() is None
+    bench.core.take_uplink(heard(phy, GATEWAYS[0]))
+    assert bench.core.next_at() is not None
+
+
+def test_a_queue_has_an_end() -> None:
+    bench = Bench()
+    for number in range(MAX_QUEUE):
+        bench.core.enqueue(EUI, Item(id=str(number), f_port=2, data=b""))
+    with pytest.raises(ValueError, match="flush the queue"):
+        bench.core.enqueue(EUI, Item(id="one more", f_port=2, data=b""))
 
 
 def test_a_join_by_another_implementation_and_its_nonce_only_once() -> None:
