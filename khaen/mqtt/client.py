@@ -28,18 +28,21 @@ _ANSWER_SECONDS_AUTO = 3.0
 # A broker that comes back is found soon, however long it was away: a call for help waits for it,
 # and is promised within 10 s of the return.
 _LONGEST_PAUSE_SECONDS = 3.0
+_MAX_PACKET = 16 * 1024 * 1024
+"""Bytes of the longest message a broker may send us (MQTT 5, 3.1.2.11.4)."""
 _WRONG_VERSION = "Unsupported protocol version"
 Connect = Callable[[MqttSettings, Session, Handlers], "Client"]
 """How a program gets its client: `Client` itself, but in a simulation."""
 _CALLBACKS = (
     "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
+    "on_failure",
 )  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Connection:
     number: int
-    client: paho.Client
+    client: AheadClient
     answered: threading.Event = field(default_factory=threading.Event)
     """CONNACK came, or the connection is over."""
     over: threading.Event = field(default_factory=threading.Event)
@@ -74,6 +77,8 @@ class Client:
         self._hold.set()
         self._current: _Connection | None = None
         self._count = 0
+        self.unreadable = 0
+        """Messages passed over because their topic is not UTF-8."""
         self._thread = threading.Thread(target=self._run, name=f"mqtt {session.client_id}")
 
     # -- life ---------------------------------------------------------------
@@ -170,7 +175,10 @@ class Client:
             reason = self._connect_once()
             if not self._stop.is_set():
                 _log.warning("mqtt_disconnected", client_id=self._session.client_id, reason=reason)
-            self._handlers.disconnected(reason)
+            try:
+                self._handlers.disconnected(reason)
+            except Exception as error:  # noqa: BLE001 - this thread is what connects again
+                self._tell_failure(error)
             if not self._stop.is_set():
                 self._stop.wait(self._backoff.next())
 
@@ -217,7 +225,7 @@ class Client:
         if self._settings.version is Version.AUTO and connection.speaks is False:
             self._version = Version.V311 if self._version is Version.V5 else Version.V5
 
-    def _make(self, number: int) -> paho.Client:
+    def _make(self, number: int) -> AheadClient:
         protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
         client = AheadClient(
             CallbackAPIVersion.VERSION2,
@@ -244,6 +252,7 @@ class Client:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._session.expiry
         properties.ReceiveMaximum = self._session.window
+        properties.MaximumPacketSize = _MAX_PACKET
         return {"clean_start": self._session.expiry == 0, "properties": properties}
 
     def _wire(self, connection: _Connection) -> None:
@@ -281,19 +290,15 @@ class Client:
             connection.end(str(code))
 
         def on_message(_c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-            self._handlers.message(
-                Message(
-                    topic=message.topic,
-                    payload=bytes(message.payload),
-                    qos=message.qos,
-                    retain=message.retain,
-                    connection=connection.number,
-                    mid=message.mid,
-                )
-            )
+            self._hear(connection, message)
 
         def on_publish(_c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
             self._handlers.published(connection.number, mid, not code.is_failure)
+
+        def on_failure(error: Exception) -> None:
+            self._tell_failure(error)
+            self.drop()
+            connection.end(f"failed: {type(error).__name__}")
 
         client.on_socket_open = on_socket_open
         client.on_connect = on_connect
@@ -301,6 +306,38 @@ class Client:
         client.on_disconnect = on_disconnect
         client.on_message = on_message
         client.on_publish = on_publish
+        client.on_failure = on_failure
+
+    def _hear(self, connection: _Connection, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self._pass_over(connection.client, message)
+            return
+        self._handlers.message(
+            Message(
+                topic=topic,
+                payload=bytes(message.payload),
+                qos=message.qos,
+                retain=message.retain,
+                connection=connection.number,
+                mid=message.mid,
+            )
+        )
+
+    def _pass_over(self, client: paho.Client, message: paho.MQTTMessage) -> None:
+        """Acknowledge what nobody can read, or it would stay in the window for ever."""
+        self.unreadable += 1
+        _log.warning(
+            "mqtt_topic_unreadable", client_id=self._session.client_id, count=self.unreadable
+        )
+        client.ack(message.mid, message.qos)
+
+    def _tell_failure(self, error: Exception) -> None:
+        """Its type only: its text may hold what a person's message says."""
+        _log.error(
+            "mqtt_handler_failed", client_id=self._session.client_id, error=type(error).__name__
+        )
 
     def _granted(self, connection: _Connection) -> None:
         connection.granted = True

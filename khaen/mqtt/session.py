@@ -29,7 +29,10 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Handlers:
-    """What a program does when things happen; all run in the network thread and may not raise."""
+    """What a program does when things happen; all run in the network thread.
+
+    They should not raise: what does ends the connection, which is made again after a pause.
+    """
 
     message: Callable[[Message], None] = lambda _message: None
     connected: Callable[[], None] = lambda: None

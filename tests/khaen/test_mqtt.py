@@ -1,6 +1,7 @@
 """The MQTT client against real brokers."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -228,3 +229,75 @@ def _speak_to_old_broker(settings: MqttSettings, session: Session) -> None:
         party.client.publish("t", b"old", expiry=2.0)
         until(lambda: party.payloads() == [b"old"], "a message")
         assert party.client.ack(party.messages[0])
+
+
+def test_a_handler_that_fails_is_told_and_the_message_comes_again(
+    mosquitto: StartMosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = MqttSettings(port=mosquitto().port)
+    seen: list[bytes] = []
+    ends: list[str] = []
+
+    def take(message: Message) -> None:
+        seen.append(message.payload)
+        if len(seen) == 1:
+            raise LookupError("what a person's message says")
+        client.ack(message)
+
+    def lose(reason: str) -> None:
+        ends.append(reason)
+        raise KeyError("of another handler")
+
+    session = Session(client_id="keeper", subscriptions=("t",), expiry=3600)
+    backoff = Backoff(base=0.02, cap=0.1, floor=0.01)
+    client = Client(settings, session, Handlers(message=take, disconnected=lose), backoff=backoff)
+    client.start()
+    try:
+        until(lambda: client.connected, "connected")
+        with connected(settings, Session(client_id="p")) as say:
+            say.client.publish("t", b"1")
+            until(lambda: len(seen) == 2, "the message again")
+            say.client.publish("t", b"2")
+            until(lambda: len(seen) == 3, "the next one")
+    finally:
+        client.stop()
+    assert seen == [b"1", b"1", b"2"]
+    assert ends[0] == "failed: LookupError"
+    said = capsys.readouterr()
+    assert "person" not in said.out + said.err
+
+
+def serve_once(listener: socket.socket, heard: list[bytes], *packets: bytes) -> None:
+    """Be a broker for one connection: grant all, send `packets`, note what is said."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(10)
+        heard.append(connection.recv(4096))
+        connection.sendall(b"\x20\x03\x00\x00\x00")
+        request = connection.recv(4096)
+        connection.sendall(b"\x90\x04" + request[2:4] + b"\x00\x01" + b"".join(packets))
+        while said := connection.recv(4096):
+            heard.append(said)
+
+
+def test_an_unreadable_topic_is_passed_over_and_the_next_message_heard() -> None:
+    def publish(topic: bytes, mid: int) -> bytes:
+        body = len(topic).to_bytes(2, "big") + topic + mid.to_bytes(2, "big") + b"\x00"
+        return bytes((0x32, len(body))) + body
+
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        packets = publish(b"t/\xff\xfe", 1), publish(b"t/x", 2)
+        broker = threading.Thread(target=serve_once, args=(listener, heard, *packets))
+        broker.start()
+        settings = MqttSettings(port=listener.getsockname()[1], version=Version.V5)
+        session = Session(client_id="a", subscriptions=("t/#",))
+        with connected(settings, session, wait=False) as party:
+            until(lambda: len(party.messages) == 1, "the message that can be read")
+            until(lambda: b"\x40\x02\x00\x01" in b"".join(heard[1:]), "the other is acknowledged")
+            assert party.messages[0].topic == "t/x"
+            assert party.client.unreadable == 1
+            assert party.client.connection == 1
+        broker.join(10)
+    maximum_packet_size = b"\x27" + (16 * 1024 * 1024).to_bytes(4, "big")
+    assert maximum_packet_size in heard[0]
