@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from pydantic import BaseModel
 
-from khaen.site.check import Path, Problem
+from khaen.site.check import Path, Problem, suggest
 from simulators.acts.subjects import Subjects, UnknownSubject
 from simulators.acts.vocabulary import Act
-from simulators.scenario.expectation import Expectation, named_acts
+from simulators.scenario.expectation import Expectation, SeeQuarantine, named_acts
 from simulators.scenario.model import Scenario
+from simulators.scenario.words import QUARANTINE_REASONS, TECHNICAL_RULES, care_rules
 
 LONGEST_REAL_S: Final = 60.0
 """Across processes time is real: no longer than this."""
 
 
-def problems(scenario: Scenario, subjects: Subjects) -> Iterator[Problem]:
-    """All problems, in the order of the file."""
+def problems(
+    scenario: Scenario, subjects: Subjects, organisations: Collection[str]
+) -> Iterator[Problem]:
+    """All problems, in the order of the file; `organisations` are the site's."""
     yield from _times(scenario)
     yield from _names(scenario)
     yield from _subjects(scenario, subjects)
+    yield from _words(scenario, organisations)
     if "real" in scenario.runs:
         yield from _hinders_real(scenario)
 
@@ -58,6 +62,28 @@ def _subjects(scenario: Scenario, subjects: Subjects) -> Iterator[Problem]:
     for index, fault in enumerate(scenario.faults):
         for gateway in fault.named_gateways:
             yield from _known(("faults", index, "gateways"), "gateway", gateway, subjects)
+
+
+def _words(scenario: Scenario, organisations: Collection[str]) -> Iterator[Problem]:
+    """What can never come, because nothing has such a name: it would be expected in vain."""
+    care = care_rules()
+    for rule in scenario.rules:
+        yield from _among(("rules", rule), "rule", rule, care)
+    for index, expectation in enumerate(scenario.expect):
+        path: Path = ("expect", index)
+        if (rule := _field(expectation, "rule")) is not None:
+            yield from _among((*path, "rule"), "rule", rule, care | TECHNICAL_RULES)
+        if (owner := _field(expectation, "organisation")) is not None:
+            yield from _among((*path, "organisation"), "organisation", owner, organisations)
+        if isinstance(expectation, SeeQuarantine):
+            reason = expectation.reason
+            yield from _among((*path, "reason"), "reason", reason, QUARANTINE_REASONS)
+
+
+def _among(path: Path, kind: str, name: str, known: Collection[str]) -> Iterator[Problem]:
+    if name not in known:
+        remedy = suggest(name, known, f"there are: {', '.join(sorted(known))}")
+        yield _problem(path, f"there is no {kind} {name!r}", remedy)
 
 
 def _named(path: Path, part: Act | Expectation, subjects: Subjects) -> Iterator[Problem]:

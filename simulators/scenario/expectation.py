@@ -63,6 +63,8 @@ class OfCase(Timed):
     def _has_one_subject(self) -> Self:
         if sum(name is not None for name in (self.resident, self.gateway, self.device)) > 1:
             raise ValueError("name one of resident, gateway and device")
+        if self.of_band and self.resident is None:
+            raise ValueError("of_band is about a resident's band: name the resident")
         return self
 
 
@@ -141,6 +143,12 @@ class SeeUplinks(Expectation):
     """How often the one that was heard most was heard, copies by whatever way counted once."""
     ways: tuple[Way, ...] = ()
     """Ways by which they came, each at least once."""
+
+    @model_validator(mode="after")
+    def _has_a_device(self) -> Self:
+        if (self.resident is None) == (self.device is None):
+            raise ValueError("name the resident, or the device")
+        return self
 
 
 class SeeEvents(Expectation):

@@ -78,8 +78,10 @@ def load(file: Path) -> Loaded:
         raise ScenarioErrors(_sorted(findings)) from None
     site, keys = _make_site(scenario, file)
     subjects = find_subjects(site)
+    organisations = {organisation.id for organisation in site.organisations}
     findings += (
-        Finding(place=document.place(p.path), problem=p) for p in problems(scenario, subjects)
+        Finding(place=document.place(p.path), problem=p)
+        for p in problems(scenario, subjects, organisations)
     )
     findings += _without_time(document)
     if findings:

@@ -100,3 +100,27 @@ def test_the_schema_names_every_act_and_expectation() -> None:
     tags = found["properties"]["acts"]["items"]["discriminator"]["mapping"]
     assert {"press", "fall", "cut_gateway", "replay_frame"} <= set(tags)
     assert render().endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{see: no_alarm, rule: soss}", ":10: expect[1].rule: there is no rule 'soss' (did you"),
+        ("{see: change, rule: clok, change: closed}", "no rule 'clok' (did you mean 'clock'?)"),
+        ("{see: quarantine, reason: bad_mik}", "no reason 'bad_mik' (did you mean 'bad_mic'?)"),
+        ("{see: alarm, rule: sos, organisation: stret}", "(did you mean 'street'?)"),
+        ("{see: alarm, rule: sos, of_band: true}", ":10: expect[1]: of_band is about a resident"),
+        ("{see: uplinks}", ":10: expect[1]: name the resident, or the device"),
+        ("{see: no_alarm, resident: R-0009}", "no resident with a wristband 'R-0009'"),
+        ("{see: dates, gateway: gw-9}", "no gateway 'gw-9'"),
+    ],
+)
+def test_what_can_never_come_is_not_expected(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(ScenarioErrors) as raised:
+        load(write(tmp_path, f"{GOOD}  - {line}\n"))
+    assert said in str(raised.value)
+
+
+def test_parameters_are_of_rules_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioErrors, match=r"rules.fal: there is no rule 'fal'"):
+        load(write(tmp_path, f"{GOOD}rules: {{fal: {{cancel_s: 5}}}}\n"))
