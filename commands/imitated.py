@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,16 +14,23 @@ import typer
 from khaen.errors import SettingsError
 
 if TYPE_CHECKING:
+    from khaen.site.model import Device, Site
+    from simulators.faults.fault import Fault
     from simulators.sites.twin import Simulated
+    from simulators.traffic import Traffic
 
 SIZES: Final = {"elders": 40, "gateways": 3, "sensors": 20}
 """What a site that is made up has of what was not said; with nothing said it is the demo's."""
+
+_LARGE: Final = 5000
+"""More devices take longer to make than somebody waits without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What was asked for on the command line; `sizes` are None where nothing was said. With `otaa`
-    the devices of a site that is made up by its sizes have no session before they join.
+    the devices of a site that is made up by its sizes have no session before they join. What runs
+    `elsewhere` knows only the sessions of the site file.
     """
 
     file: Path | None
@@ -29,6 +38,7 @@ class Choice:
     seed: int
     as_simulated: bool
     otaa: bool = False
+    elsewhere: bool = False
 
 
 def choose(choice: Choice) -> Simulated:
@@ -47,14 +57,53 @@ def choose(choice: Choice) -> Simulated:
         return twin_site.twin_of(twin_site.settle(real), seed=choice.seed)
     loaded = load_site(choice.file)
     twin_site.check_simulated(loaded.site)
-    return twin_site.Simulated(site=twin_site.settle(loaded.site), keys=loaded.keys)
+    _tell_large(len(loaded.site.devices))
+    simulated = twin_site.Simulated(site=twin_site.settle(loaded.site), keys=loaded.keys)
+    return simulated if choice.elsewhere else twin_site.join_all(simulated, seed=choice.seed)
 
 
-def tell_silent(families: set[str]) -> None:
-    """Say which devices stay silent, for nobody knows how to simulate them."""
-    if families:
-        names = ", ".join(sorted(families))
-        typer.echo(f"silent, for the simulator does not know them: {names}", err=True)
+def check_faults(faults: Sequence[Fault], simulated: Simulated) -> None:
+    """Raise SettingsError or UnknownSubject for faults that this site cannot have."""
+    from simulators.acts.subjects import find_subjects
+    from simulators.faults.faults import Faults
+
+    subjects = find_subjects(simulated.site)
+    for fault in faults:
+        for name in fault.named_gateways:
+            subjects.gateway(name)
+    Faults(faults, 0, datetime.min.replace(tzinfo=UTC), names=subjects.names(), ciphers={})
+
+
+def tell_silent(site: Site, traffic: Traffic) -> None:
+    """Say which devices stay silent, and why."""
+    from simulators.city import SENSORS
+    from simulators.sites.demonstration import WRISTBAND
+
+    reasons: defaultdict[str, set[str]] = defaultdict(set)
+    for device in site.devices:
+        if _speaks(device, traffic):
+            continue
+        if device.position is None:
+            reasons["have no position"].add(device.family)
+        elif device.family == WRISTBAND or device.family in SENSORS:
+            reasons["have no session keys; --network-server lets them join"].add(device.family)
+        else:
+            reasons["are not known to the simulator"].add(device.family)
+    for reason, families in sorted(reasons.items()):
+        typer.echo(f"silent, for they {reason}: {', '.join(sorted(families))}", err=True)
+
+
+def _speaks(device: Device, traffic: Traffic) -> bool:
+    try:
+        traffic.node(device.dev_eui)
+    except KeyError:
+        return False
+    return True
+
+
+def _tell_large(devices: int) -> None:
+    if devices > _LARGE:
+        typer.echo(f"making a site of {devices:,} devices: this takes a while", err=True)
 
 
 def _make(sized: Mapping[str, int], choice: Choice) -> Simulated:
@@ -66,6 +115,7 @@ def _make(sized: Mapping[str, int], choice: Choice) -> Simulated:
     if not sized:
         made = make_site(choice.seed)
         return Simulated(site=made.site, keys=made.keys)
+    _tell_large(sizes["elders"] + sizes["sensors"])
     made = make_up(
         choice.seed,
         elders=sizes["elders"],

@@ -101,7 +101,9 @@ def simulate(
     mqtt: Annotated[
         str | None, typer.Option(help="To this broker, HOST:PORT, not to standard output.")
     ] = None,
-    user: Annotated[str, typer.Option(help="The account at that broker.")] = "",
+    user: Annotated[
+        str, typer.Option("--username", "--user", help="The account at that broker.")
+    ] = "",
     password_file: Annotated[Path | None, typer.Option(help="Its password, one line.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="Whom to trust; turns TLS on.")] = None,
     config: Annotated[
@@ -110,7 +112,7 @@ def simulate(
 ) -> None:
     """Simulate a site: nobody in it is real, and all that it says says so. Ctrl-C ends it."""
     from commands import simulated_events, simulated_inside, simulation
-    from commands.imitated import Choice, choose
+    from commands.imitated import Choice, check_faults, choose
     from commands.premises import until_stopped
     from khaen import log
     from simulators.application.stream import Tempo
@@ -124,6 +126,7 @@ def simulate(
         seed=seed,
         as_simulated=as_simulated,
         otaa=network_server,
+        elsewhere=bool(agents or udp),
     )
     interval = None if each is None else parse_span("--each", each)
     pace = Pace() if interval is None else Pace(wristband=interval, sensor=interval)
@@ -132,6 +135,7 @@ def simulate(
     if inside or application is not None:
         _check_kept(memory, join_keys)
     if application is not None:
+        _check_events(faults, inside=inside)
         events = simulated_events.Events(
             form=application,
             broker=_broker(mqtt, user, password_file, ca_file, config),
@@ -160,13 +164,16 @@ def simulate(
             faults=parsed,
             network_server=network_server,
         )
-        simulated_inside.run(choose(choice), wanted)
+        chosen = choose(choice)
+        check_faults(parsed, chosen)
+        simulated_inside.run(chosen, wanted)
         return
     if parse_speed(speed) != 1.0:
         raise SettingsError(
             "--speed: agents live in real time; --inside or --application can be faster"
         )
     chosen = choose(choice)
+    check_faults(parsed, chosen)
     play = simulation.Play(
         agents=_agents(chosen.site, agents or [], udp),
         folder=data,
@@ -190,6 +197,17 @@ def _check_radio(rate: float | None, mqtt: str | None, config: Path | None) -> N
     for name, value in (("--rate", rate), ("--mqtt", mqtt), ("--config", config)):
         if value is not None:
             raise SettingsError(f"{name} goes with --application; radio goes to agents, by UDP")
+
+
+def _check_events(faults: Sequence[str] | None, *, inside: bool) -> None:
+    """Raise SettingsError for what events have no use for."""
+    if inside:
+        raise SettingsError("--inside and --application are two ways; say one of them")
+    if faults:
+        raise SettingsError(
+            "--fault acts on what agents hear, not with --application; record the events, and say "
+            "--fault to khaen replay"
+        )
 
 
 def _check_kept(memory: Path | None, join_keys: Path | None) -> None:

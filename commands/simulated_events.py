@@ -77,7 +77,7 @@ async def run(simulated: Simulated, events: Events) -> None:
     )
     if events.life:
         life.begin(traffic, simulated.site, seed=events.seed, often=events.life)
-    tell_silent(traffic.silent)
+    tell_silent(simulated.site, traffic)
     stream = Stream(
         traffic,
         Uplinks(simulated.site, simulated.keys, otaa=simulated.joined, plain=True),

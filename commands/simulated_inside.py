@@ -49,6 +49,7 @@ class Inside:
 
 def run(simulated: Simulated, inside: Inside) -> None:
     """Simulate until its time is over or a signal ends it. Raises NotRunnable, SettingsError."""
+    from commands.imitated import tell_silent
     from commands.premises import new_folder
     from simulators.acts import life
     from simulators.inside.world import CALM, REAL, World
@@ -74,6 +75,7 @@ def run(simulated: Simulated, inside: Inside) -> None:
             join_keys=simulated.join_keys,
         ) as world,
     ):
+        tell_silent(world.site, world.traffic)
         if inside.life:
             life.begin(world.traffic, world.site, seed=inside.seed, often=inside.life)
         _pass(world, inside, stop)

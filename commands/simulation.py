@@ -137,7 +137,7 @@ def make_live(
     )
     if play.life:
         life.begin(traffic, site, seed=play.seed, often=play.life)
-    tell_silent(traffic.silent)
+    tell_silent(site, traffic)
     ear = Ear(site, traffic)
     twin = Twin(traffic, {gateway.eui: gateway for gateway in site.gateways}, agents, clock)
     roads = make_roads(twin, simulated, clock, play.seed)
@@ -169,5 +169,4 @@ def make_roads(twin: Twin, simulated: Simulated, clock: Clock, seed: int) -> Roa
         for device in simulated.site.devices
         if device.dev_addr is not None and (pair := simulated.keys.get(device.dev_eui))
     }
-    names = {subjects.short(eui): str(eui) for eui in subjects.gateways} | dict(subjects.residents)
-    return Roads(twin.forwarders, clock, seed=seed, names=names, ciphers=ciphers)
+    return Roads(twin.forwarders, clock, seed=seed, names=subjects.names(), ciphers=ciphers)

@@ -39,19 +39,24 @@ class Subjects:
     def resident(self, name: str) -> DevEui:
         """The band of a resident. Raises UnknownSubject."""
         if name not in self.residents:
-            raise _unknown("resident with a wristband", name, self.residents)
+            raise _unknown("resident with a wristband", name, sorted(self.residents))
         return self.residents[name]
 
     def device(self, name: str) -> DevEui:
         """The device with this DevEUI. Raises UnknownSubject."""
         plain = DevEui(name.strip().lower().replace("-", "").replace(":", ""))
         if plain not in self.devices:
-            raise _unknown("device", name, self.devices)
+            raise _unknown("device", name, sorted(self.devices))
         return plain
 
     def short(self, gateway: GatewayEui) -> str:
         """`gw-2`."""
         return f"{_SHORT}{self.gateways.index(gateway) + 1}"
+
+    def names(self) -> dict[str, str]:
+        """The EUI by each name that a gateway or a resident's band has."""
+        gateways = {f"{_SHORT}{n}": str(eui) for n, eui in enumerate(self.gateways, start=1)}
+        return gateways | {name: str(eui) for name, eui in self.residents.items()}
 
     def check(self, act: Act) -> None:
         """Raise UnknownSubject where the site has not whom the act befalls."""
@@ -74,7 +79,7 @@ def find_subjects(site: Site) -> Subjects:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> UnknownSubject:
-    names = sorted(known)
+    names = list(known)
     near = get_close_matches(name, names, n=_NEAREST, cutoff=0.4) or names[:_NEAREST]
     there = f"; near it: {', '.join(near)}" if near else "; the site has none"
     return UnknownSubject(f"the site has no {what} {name!r}{there}")

@@ -97,13 +97,17 @@ def twin_of(site: Site, *, seed: int) -> Simulated:
 
 
 def join_all(simulated: Simulated, *, seed: int) -> Simulated:
-    """The same site after every device without a session has joined."""
+    """The same site after every device without a session has joined; keys that nobody gave come
+    from the seed.
+    """
     site = simulated.site
     joined = frozenset(device.dev_eui for device in site.devices if device.dev_addr is None)
-    if not joined:
-        return simulated
+    lorawan = site.lorawan
+    if joined and PREFIX not in lorawan.prefixes:
+        lorawan = lorawan.model_copy(update={"prefixes": (*lorawan.prefixes, PREFIX)})
     taken = frozenset(device.dev_addr for device in site.devices if device.dev_addr is not None)
-    site = site.model_copy(update={"devices": tuple(_address(site.devices, taken))})
+    devices = tuple(_address(site.devices, taken))
+    site = site.model_copy(update={"lorawan": lorawan, "devices": devices})
     keys = {**_keys(site.devices, seed), **simulated.keys}
     return Simulated(site=site, keys=keys, joined=joined | simulated.joined)
 

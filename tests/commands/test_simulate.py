@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from khaen.lorawan.join import verify_join_request
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
 from simulators.application.raw import HEAD, LENGTH, MAGIC
 from simulators.payloads.wristband import SOS_PORT
+from simulators.sites.demonstration import make_site, write_site
 from tests.commands.conftest import EXAMPLE, ROOT, Khaen
 from tests.support.broker import Mosquitto
 
@@ -104,6 +106,30 @@ def test_one_seed_gives_one_output_and_another_another(khaen: Khaen) -> None:
     assert topic.startswith("application/")
     assert json.loads(payload)["rxInfo"][0]["metadata"] == {"khaen_origin": "simulated"}
     assert "simulated: " in once.stderr
+
+
+def test_devices_of_a_simulated_site_without_sessions_get_some(
+    khaen: Khaen, tmp_path: Path
+) -> None:
+    file = write_site(make_site(1), tmp_path)
+    with (tmp_path / "devices.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    bare = {row["dev_eui"] for row in rows[::2]}
+    for row in rows:
+        row["dev_addr"] = "" if row["dev_eui"] in bare else row["dev_addr"]
+    with (tmp_path / "devices.csv").open("w", encoding="utf-8", newline="") as table:
+        writer = csv.DictWriter(table, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    keys = (tmp_path / "keys.csv").read_text().splitlines(keepends=True)
+    kept = [line for line in keys if line.split(",")[0] not in bare]
+    (tmp_path / "keys.csv").write_text("".join(kept))
+    done = khaen("simulate", file, "--application", "raw", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "silent" not in done.stderr
+    assert bare & {json.loads(line)["dev_eui"] for line in done.stdout.splitlines()}
+    radio = khaen("simulate", file, "--udp", "127.0.0.1:9", "--for", "1s")
+    assert "silent, for they have no session keys" in radio.stderr
 
 
 def test_life_befalls_elders_where_it_is_asked_for(khaen: Khaen) -> None:
@@ -216,6 +242,10 @@ def test_a_signal_ends_it_soon_and_well(
         (("--agents", "ffffffffffffffff=127.0.0.1:1700"), "no such gateway"),
         (("--udp", "127.0.0.1:notaport"), "HOST:PORT"),
         (("--fault", "lost=0.1"), "fault 'lost' is none"),
+        (("--fault", "loss=0.1,gateway=zz"), "no gateway 'zz'; near it: gw-1"),
+        (("--fault", "loss=0.1,device=zz"), "no device 'zz'"),
+        (("--application", "raw", "--fault", "loss=0.1"), "--fault acts on what agents hear"),
+        (("--application", "raw", "--inside"), "say one of them"),
         (("--inside",), "--inside: say how long"),
         (("--inside", "--memory", "m.json"), "--memory goes with radio"),
         (("--application", "raw", "--join-keys", "k.csv"), "--join-keys goes with radio"),
@@ -243,7 +273,7 @@ def test_a_broker_that_refuses_the_password_is_one_clear_line(
 ) -> None:
     done = khaen(
         *("simulate", "--application", "chirpstack", "--mqtt", f"127.0.0.1:{broker.port}"),
-        *("--user", "network-server", "--password-file", passwords["wrong"]),
+        *("--username", "network-server", "--password-file", passwords["wrong"]),
     )
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
