@@ -56,14 +56,14 @@ def record(
 ) -> None:
     """Record all messages of a site's broker until Ctrl-C, with an account that only reads."""
     from khaen import log
-    from khaen.capture import Limits
+    from khaen.capture import Limits, megabytes
     from khaen.clock import SystemClock
     from simulators.recorder import Recorder
 
     limits = Limits(
-        part_bytes=_bytes(part_mb),
+        part_bytes=megabytes(part_mb),
         part_s=None if part_minutes is None else part_minutes * 60,
-        cap_bytes=_bytes(cap_mb),
+        cap_bytes=megabytes(cap_mb),
         drop_oldest=drop_oldest,
     )
     settings = (
@@ -80,10 +80,6 @@ def record(
     _tell(recorder, out)
     if recorder.error is not None:
         raise recorder.error
-
-
-def _bytes(megabytes: float | None) -> int | None:
-    return None if megabytes is None else int(megabytes * _MEGABYTE)
 
 
 def named_broker(

@@ -6,6 +6,7 @@ within a second.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final, Self
 
 from edge.status import find_version
 from khaen import topics
-from khaen.capture import CaptureFull, Header, Limits, PartWriter, Record, Road
+from khaen.capture import CaptureError, Header, Limits, PartWriter, Record, Road
 from khaen.clock import Clock
 from khaen.errors import NotRunnable
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
@@ -46,7 +47,7 @@ class Recorder:
             site=site,
             simulated=simulated,
         )
-        self.error: CaptureFull | None = None
+        self.error: CaptureError | None = None
         self.taken = self.refused = self.gaps = 0
         self.ended = threading.Event()
         self._clock = clock
@@ -54,7 +55,9 @@ class Recorder:
         self._connected = threading.Event()
         self._reason = ""
         self._writer = PartWriter(path, about, limits, monotonic=clock.monotonic)
-        session = Session(client_id="khaen-recorder", subscriptions=subscriptions, window=_WINDOW)
+        # Two recorders of one broker must not throw each other out.
+        name = f"khaen-recorder-{secrets.token_hex(4)}"
+        session = Session(client_id=name, subscriptions=subscriptions, window=_WINDOW)
         handlers = Handlers(
             message=self._take, connected=self._connected.set, disconnected=self._lost
         )
@@ -132,8 +135,8 @@ class Recorder:
             return
         try:
             work()
-        except CaptureFull as error:
-            self.error = error
+        except CaptureError as error:
+            self.error = CaptureError(str(error))  # without a trace that holds the connection
             self.ended.set()
 
     def _lost(self, reason: str) -> None:

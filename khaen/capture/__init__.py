@@ -2,7 +2,7 @@
 
 from khaen.capture.block import CaptureError
 from khaen.capture.header import Header
-from khaen.capture.parts import Limits, PartWriter, list_parts
+from khaen.capture.parts import Limits, PartWriter, list_parts, megabytes
 from khaen.capture.reader import Findings, Reader
 from khaen.capture.record import Record, Road
 from khaen.capture.writer import CaptureFull, Writer
@@ -19,4 +19,5 @@ __all__ = [
     "Road",
     "Writer",
     "list_parts",
+    "megabytes",
 ]

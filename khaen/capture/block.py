@@ -111,10 +111,17 @@ def open_body(head: Head, packed: bytes) -> bytes:
     return body
 
 
-def unpack_records(body: bytes) -> Iterator[Record]:
-    """The records of a body, in order. Raises Damaged where one is none."""
+def unpack_records(body: bytes, count: int) -> Iterator[Record]:
+    """The `count` records of a body, in order.
+
+    Raises Damaged where one is none, and before the first one that the count does not tell of.
+    """
     at, end = 0, len(body)
-    while at < end:
+    for left in range(count, -1, -1):
+        if (at < end) != (left > 0):
+            raise Damaged("another number of records than its head says")
+        if at >= end:
+            return
         try:
             micros, flags, topic_size, size = _RECORD.unpack_from(body, at)
             start = at + _RECORD.size

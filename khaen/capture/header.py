@@ -59,5 +59,7 @@ def parse(body: bytes) -> Header:
             simulated=document.get("simulated") is True,
             part=int(document.get("part", 1)),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError
+    ) as error:  # fmt: skip
         raise Damaged("the header is none") from error

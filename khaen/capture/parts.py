@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from khaen.capture.writer import BLOCK_BYTES, CaptureFull, Writer
 SUFFIX: Final = ".khcap"
 _PART = re.compile(r"-(\d{4,})$")
 _MEGABYTE: Final = 1_000_000
+LEAST_MB: Final = 0.1
+"""The smallest limit a person may ask for: a file for each message helps nobody."""
 _SLACK: Final = 512
 """Bytes that heads, and the header of a new file, take at most."""
 
@@ -117,7 +120,14 @@ class PartWriter:
         self._make_room()
         writer = self._writer
         writer.close()
-        self._writer = self._begin(len(self._written) + self._removed + 2)
+        try:
+            self._writer = self._begin(len(self._written) + self._removed + 2)
+        except CaptureFull:
+            raise
+        except CaptureError as error:
+            raise CaptureFull(
+                f"no new file: {error}; {self.records} records were written before and can be read"
+            ) from error
         self._written.append((writer.path, writer.size))
         self._records += writer.records
 
@@ -132,9 +142,22 @@ class PartWriter:
                     f"{self._path}: the cap of {cap / _MEGABYTE:g} MB is reached with "
                     f"{self.records} records, which can be read"
                 )
-            oldest, _size = self._written.pop(0)
-            oldest.unlink(missing_ok=True)
+            oldest, _size = self._written[0]
+            try:
+                oldest.unlink(missing_ok=True)
+            except OSError as error:
+                raise CaptureFull(f"{oldest}: it cannot be removed: {error.strerror}") from error
+            del self._written[0]
             self._removed += 1
+
+
+def megabytes(value: float | None) -> int | None:
+    """A limit that a person gave in megabytes, in bytes. Raises CaptureError."""
+    if value is None:
+        return None
+    if not (math.isfinite(value) and value >= LEAST_MB):
+        raise CaptureError(f"a limit of {value:g} MB: give {LEAST_MB:g} or more")
+    return int(value * _MEGABYTE)
 
 
 def part_path(path: Path, part: int) -> Path:

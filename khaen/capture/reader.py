@@ -16,7 +16,10 @@ from khaen.capture.writer import TITLE, VERSION
 from khaen.clock import format_time
 
 _CHUNK: Final = 1 << 16
+_FIRST_CHUNK: Final = 512
 _MAX_TITLE: Final = len(TITLE) + 12
+_TWICE: Final = 2
+"""How often the file's size may be read in vain, of bodies that are not what their heads say."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Reader:
         self.path = path
         self.findings = findings or Findings()
         self.header = header.NO_HEADER
+        self._in_vain = 0
         try:
             self._file: BinaryIO = path.open("rb")
             self._end = path.stat().st_size
@@ -97,7 +101,7 @@ class Reader:
             if head.kind != block.RECORDS:
                 continue
             try:
-                for record in block.unpack_records(body):
+                for record in block.unpack_records(body, head.records):
                     self.findings.note(record)
                     yield record
             except Damaged:
@@ -138,7 +142,7 @@ class Reader:
                 head = block.parse_head(self._file.read(HEAD_SIZE))
                 body = block.open_body(head, self._file.read(head.size))
             except Damaged:
-                found = self._find(start + 1)
+                found = self._find(self._next_place(start))
                 if found is None:
                     self.findings.tail += self._end - start
                     self._file.seek(self._end)
@@ -149,11 +153,22 @@ class Reader:
             else:
                 yield head, body
 
+    def _next_place(self, start: int) -> int:
+        """Where to go on after damage at `start`, of which all was read.
+
+        A block may begin inside what was no body; but heads that claim the same bytes again and
+        again do not make us read them so often.
+        """
+        here = self._file.tell()
+        self._in_vain += here - start
+        return start + 1 if self._in_vain <= _TWICE * self._end else max(here, start + 1)
+
     def _find(self, start: int) -> int | None:
         """Where the next whole head is, from `start` on."""
         self._file.seek(start)
-        seen, at = b"", start
-        while chunk := self._file.read(_CHUNK):
+        seen, at, size = b"", start, _FIRST_CHUNK
+        while chunk := self._file.read(size):
+            size = min(2 * size, _CHUNK)
             seen += chunk
             found = -1
             while (found := seen.find(MARK, found + 1)) >= 0:

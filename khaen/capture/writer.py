@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -44,7 +45,8 @@ class Writer:
             self._append(title + block.pack(block.HEADER, header.render(about)))
         except CaptureFull:
             os.close(self._file)
-            path.unlink()
+            with suppress(OSError):
+                path.unlink()
             raise
 
     @property
@@ -82,8 +84,11 @@ class Writer:
         try:
             self.flush()
         finally:
-            os.close(self._file)
-            self._file = -1
+            file, self._file = self._file, -1
+            try:
+                os.close(file)
+            except OSError as error:
+                raise CaptureFull(f"{self.path}: {error.strerror}; its end may be lost") from error
 
     def _append(self, data: bytes) -> None:
         left = memoryview(data)

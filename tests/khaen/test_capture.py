@@ -27,6 +27,7 @@ from khaen.capture import (
     Writer,
     block,
     list_parts,
+    megabytes,
 )
 from khaen.clock import from_micros
 from tests.support.programs import ROOT, wait_for
@@ -143,6 +144,49 @@ def test_a_block_that_lies_about_its_records_is_damage(tmp_path: Path) -> None:
     found, findings = read(path)
     assert found == [make_record(1)]
     assert findings.damaged == 1
+
+
+@pytest.mark.parametrize("told", [0, 1, 3])
+def test_a_block_gives_no_more_records_than_its_head_tells_of(tmp_path: Path, told: int) -> None:
+    path = write(tmp_path / "many.khcap", [])
+    body = block.pack_record(make_record(1)) + block.pack_record(make_record(2))
+    with path.open("ab") as file:
+        file.write(block.pack(block.RECORDS, body, (START,), told))
+    found, findings = read(path)
+    assert found == [make_record(1), make_record(2)][:told]
+    assert findings.damaged == 1
+
+
+def test_heads_that_claim_the_same_bytes_cost_no_more_than_the_file_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "heads.khcap", [make_record(1)])
+    claimed = random.Random(1).randbytes(50_000)
+    whole = block.pack(block.RECORDS, claimed, (START,), 1)
+    heads = b"".join(whole[: block.HEAD_SIZE] for _ in range(400))
+    with path.open("ab") as file:
+        file.write(heads + bytes(60_000) + block.pack(block.RECORDS, b"", (START,), 0))
+    opened = []
+    real = block.open_body
+
+    def count(head: block.Head, packed: bytes) -> bytes:
+        opened.append(len(packed))
+        return real(head, packed)
+
+    monkeypatch.setattr(block, "open_body", count)
+    found, findings = read(path)
+    assert found == [make_record(1)]
+    assert findings.damaged + (findings.tail > 0) > 0
+    assert sum(opened) < 4 * path.stat().st_size
+
+
+@pytest.mark.parametrize("part", ["1e999", "NaN", '"x"', "[]"])
+def test_a_header_that_is_none_costs_itself_only(tmp_path: Path, part: str) -> None:
+    about = f'{{"tool":"x","began":"2026-01-01T00:00:00Z","part":{part}}}'.encode()
+    records = block.pack(block.RECORDS, block.pack_record(make_record(1)), (START,), 1)
+    path = tmp_path / "header.khcap"
+    path.write_bytes(b"khaen-capture 1\n" + block.pack(block.HEADER, about) + records)
+    assert read(path)[0] == [make_record(1)]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +317,52 @@ def test_the_cap_ends_the_recording_or_takes_the_oldest(tmp_path: Path) -> None:
     assert kept == [make_record(number) for number in range(200)][-len(kept) :]
     with pytest.raises(CaptureError, match="ask for parts"):
         PartWriter(tmp_path / "c.khcap", HEADER, Limits(cap_bytes=1, drop_oldest=True))
+
+
+def test_a_part_that_cannot_be_made_ends_the_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    writer = PartWriter(folder / "x.khcap", HEADER, Limits(part_bytes=800), block_bytes=200)
+    writer.write(make_record(1))
+    writer.flush()
+    folder.rename(tmp_path / "gone")
+
+    def fill() -> None:
+        for number in range(2, 60):
+            writer.write(make_record(number))
+
+    with pytest.raises(CaptureFull, match=r"no new file: .* name another place; \d+ records were"):
+        fill()
+    with pytest.raises(CaptureFull):
+        fill()
+    writer.close()
+    assert read(tmp_path / "gone" / "x-0001.khcap")[0][0] == make_record(1)
+
+
+def test_an_oldest_part_that_cannot_go_ends_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def fill() -> None:
+        for number in range(200):
+            ring.write(make_record(number))
+
+    limits = Limits(part_bytes=800, cap_bytes=3000, drop_oldest=True)
+    ring = PartWriter(tmp_path / "b.khcap", HEADER, limits, block_bytes=200)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(CaptureFull, match=r"b-0001\.khcap: it cannot be removed: Read-only"):
+        fill()
+    monkeypatch.undo()
+    ring.close()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.09, -1.0, float("nan"), float("inf")])
+def test_a_limit_that_is_none_is_one_line(value: float) -> None:
+    with pytest.raises(CaptureError, match=r"MB: give 0\.1 or more"):
+        megabytes(value)
+    assert megabytes(0.1) == 100_000
 
 
 # -- a kill -----------------------------------------------------------------

@@ -93,6 +93,35 @@ def test_the_cap_ends_it_with_what_was_written(mosquitto: Brokers, tmp_path: Pat
         assert [len(record.payload) for record in reader] == [900]
 
 
+def test_a_part_that_cannot_be_made_ends_it_and_is_told(mosquitto: Brokers, tmp_path: Path) -> None:
+    broker, folder = mosquitto(), tmp_path / "card"
+    folder.mkdir()
+    limits = Limits(part_bytes=2000)
+    settings = MqttSettings(port=broker.port)
+    with Recorder(settings, folder / "x.khcap", SystemClock(), limits=limits) as recorder:
+        recorder.await_connected()
+        publish(broker, UP, ["x" * 1900])
+        wait_for(lambda: recorder.taken == 1, "one")
+        folder.rename(tmp_path / "gone")
+        publish(broker, UP, ["y" * 900] * 3)
+        wait_for(recorder.ended.is_set, "it ends")
+        assert recorder.gaps == 0
+    assert "no new file" in str(recorder.error)
+
+
+def test_two_recorders_do_not_throw_each_other_out(mosquitto: Brokers, tmp_path: Path) -> None:
+    settings = MqttSettings(port=(broker := mosquitto()).port)
+    with (
+        Recorder(settings, tmp_path / "x.khcap", SystemClock()) as first,
+        Recorder(settings, tmp_path / "y.khcap", SystemClock()) as second,
+    ):
+        first.await_connected()
+        second.await_connected()
+        publish(broker, UP, ["for both"])
+        wait_for(lambda: (first.taken, second.taken) == (1, 1), "both take it")
+        assert (first.gaps, second.gaps) == (0, 0)
+
+
 def test_without_a_broker_it_says_so(tmp_path: Path) -> None:
     settings = MqttSettings(port=find_free_port())
     with (
@@ -154,6 +183,7 @@ def test_what_cannot_be_recorded_is_one_line(tmp_path: Path) -> None:
         (("x", "--mqtt", "host:port"), "'host:port' is no broker's address"),
         (("x", "--config", tmp_path / "khaen.toml"), "there is no account 'recorder'"),
         (("x", "--mqtt", "127.0.0.1", "--drop-oldest"), "ask for parts"),
+        (("x", "--mqtt", "127.0.0.1", "--part-mb", "inf"), "give 0.1 or more"),
     ):
         process = run_command(*arguments)
         _said, errors = process.communicate(timeout=30)
