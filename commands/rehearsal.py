@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from commands.demonstration import Backhauls
-from commands.premises import let_in, started
+from commands.premises import let_in, started, until_stopped
 from deploy.local import LocalSite, Options
 from deploy.ports import ANY
 from khaen.clock import SystemClock
@@ -40,9 +40,12 @@ class NotInReality(KhaenError):
     """An act that real processes cannot be made to live."""
 
 
-def run(loaded: Loaded, folder: Path, tell: Tell) -> tuple[Line, ...]:
-    """Run it with all files in `folder`; a line for each expectation. Raises NotRunnable."""
-    return asyncio.run(_rehearse(loaded, folder, tell))
+def run(loaded: Loaded, folder: Path, tell: Tell) -> tuple[Line, ...] | None:
+    """Run it with all files in `folder`; a line for each expectation, None when a signal ended it.
+
+    Raises NotRunnable.
+    """
+    return asyncio.run(until_stopped(_rehearse(loaded, folder, tell)))
 
 
 async def _rehearse(loaded: Loaded, folder: Path, tell: Tell) -> tuple[Line, ...]:
@@ -94,7 +97,16 @@ class Rehearsal:
         )
 
     async def play(self, tell: Tell) -> None:
-        """Do every act at its time, then let what is under way arrive."""
+        """Do every act at its time, then let what is under way arrive.
+
+        Raises what the first part that failed raised.
+        """
+        try:
+            await self._play(tell)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _play(self, tell: Tell) -> None:
         scenario = self._loaded.scenario
         async with asyncio.TaskGroup() as tasks:
             running = [

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from commands.scenario_outcome import Ran, show_table, to_json, to_junit
+from commands.scenario_progress import Bar
 from khaen.errors import NotRunnable, SettingsError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from simulators.scenario.loader import Loaded
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - scratch of one run, removed at its end
-_WIDTH: Final = 110
+_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,19 +37,8 @@ Files = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """One scenario that was run, and how long that took."""
-
-    name: str
-    way: str
-    lines: Sequence[Line]
-    seconds: float
-
-    @property
-    def missed(self) -> int:
-        """How many expectations were not met."""
-        return sum(not line.met for line in self.lines)
+class _Stopped(Exception):
+    """A signal ended a run before its time."""
 
 
 @app.command()
@@ -76,11 +66,19 @@ def run(
     for file, loaded in zip(files, scenarios, strict=True):
         if way not in loaded.scenario.runs:
             raise SettingsError(f"{file}: cannot run {way}; its `runs` says how it can")
-    ran = [_run(loaded, way, keep) for loaded in scenarios]
+    for report in (json_file, junit):
+        if report is not None:
+            _check_writable(report)
+    try:
+        with _stopping() as stop:
+            ran = [_run(loaded, way, keep, stop) for loaded in scenarios]
+    except _Stopped:
+        typer.echo("khaen: stopped before the end; nothing of it runs any more", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
     if json_file is not None:
-        _write(json_file, json.dumps([_document(each) for each in ran], indent=2) + "\n")
+        _write(json_file, to_json(ran))
     if junit is not None:
-        _write(junit, _junit(ran))
+        _write(junit, to_junit(ran))
     if any(each.missed for each in ran):
         raise typer.Exit(1)
 
@@ -109,35 +107,76 @@ def list_shipped() -> None:
 
 
 def _load(file: Path) -> Loaded:
-    """A scenario by its file, or by the name of a shipped one."""
+    """A scenario by its file, or by the name of a shipped one. Raises SettingsError."""
+    from khaen.site.check import suggest
     from simulators.scenario.loader import load, shipped
 
-    if not file.exists():
-        for each in shipped():
-            if each.stem == str(file):
-                return load(each)
-    return load(file)
+    if file.exists():
+        return load(file)
+    names = {each.stem: each for each in shipped()}
+    if str(file) in names:
+        return load(names[str(file)])
+    near = suggest(file.stem, names, "none is near")
+    raise SettingsError(
+        f"{file}: there is no such file, and no scenario of this name comes with Khaen; {near} "
+        "(see `khaen scenario list`)"
+    )
 
 
-def _run(loaded: Loaded, way: str, keep: Path | None) -> Ran:
+def _run(loaded: Loaded, way: str, keep: Path | None, stop: threading.Event) -> Ran:
+    """Raises _Stopped."""
     scenario = loaded.scenario
-    typer.echo(f"\n{scenario.name} ({way}): {scenario.text.th}  ·  {scenario.text.en}")
+    if stop.is_set():
+        raise _Stopped
+    typer.echo(
+        f"\n{scenario.name} (ซ้อม simulated, {way}): {scenario.text.th}  ·  {scenario.text.en}"
+    )
     with _folder(keep, scenario.name) as folder:
         began = time.monotonic()
-        lines = _runner(way)(loaded, folder, _tell)
+        lines = (_run_real if way == "real" else _run_inside)(loaded, folder, stop)
         ran = Ran(name=scenario.name, way=way, lines=lines, seconds=time.monotonic() - began)
-    _print(ran)
+    show_table(ran)
     return ran
 
 
-def _runner(way: str) -> Callable[[Loaded, Path, Callable[[float, Act], None]], tuple[Line, ...]]:
-    if way == "real":
-        from commands.rehearsal import run as rehearse
+def _run_real(loaded: Loaded, folder: Path, _stop: threading.Event) -> tuple[Line, ...]:
+    from commands.rehearsal import run
 
-        return rehearse
-    from simulators.scenario.inside import run as run_inside
+    lines = run(loaded, folder, _tell)
+    if lines is None:
+        raise _Stopped
+    return lines
 
-    return run_inside
+
+def _run_inside(loaded: Loaded, folder: Path, stop: threading.Event) -> tuple[Line, ...]:
+    from simulators.scenario.inside import run
+
+    scenario = loaded.scenario
+    with Bar(scenario.name, scenario.lasts + scenario.drains) as bar:
+
+        def look(now: float) -> None:
+            if stop.is_set():
+                raise _Stopped
+            bar.show(now)
+
+        def tell(at: float, act: Act) -> None:
+            bar.hide()
+            _tell(at, act)
+
+        return run(loaded, folder, tell, look)
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and its like, for as long as it lasts."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -146,7 +185,7 @@ def _folder(keep: Path | None, name: str) -> Iterator[Path]:
     if keep is not None:
         folder = keep / name
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=0o700, parents=True)
         except OSError as error:
             raise NotRunnable(f"{folder}: {error.strerror}; name a new folder: --keep") from error
         yield folder
@@ -171,67 +210,15 @@ def _tell(at: float, act: Act) -> None:
     typer.echo(f"  {show(at):>8}  {text.th}  ·  {text.en}")
 
 
-def _print(ran: Ran) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from simulators.acts.duration import show
-
-    table = Table("", "expected", "seen", "after", box=None, header_style="bold", pad_edge=False)
-    for line in ran.lines:
-        style = "" if line.met else "bold red"
-        table.add_row(
-            Text("✓" if line.met else "✗"),
-            Text(line.expectation.words()),
-            Text(line.seen),
-            Text("" if line.after_s is None else show(line.after_s)),
-            style=style,
-        )
-    console = Console()
-    console.width = max(console.width, _WIDTH)
-    console.print(table)
-    outcome = f"{ran.missed} not as expected" if ran.missed else "all as expected"
-    typer.echo(f"{ran.name}: {outcome}, in {ran.seconds:.1f} s")
-
-
-def _document(ran: Ran) -> dict[str, Any]:
-    return {
-        "name": ran.name,
-        "way": ran.way,
-        "met": not ran.missed,
-        "seconds": round(ran.seconds, 3),
-        "expectations": [
-            {
-                "expected": line.expectation.words(),
-                "seen": line.seen,
-                "after_s": line.after_s,
-                "met": line.met,
-            }
-            for line in ran.lines
-        ],
-    }
-
-
-def _junit(ran: Sequence[Ran]) -> str:
-    """As most build servers read it: a suite for each scenario, a case for each expectation."""
-    root = ET.Element("testsuites")
-    for each in ran:
-        suite = ET.SubElement(
-            root,
-            "testsuite",
-            name=f"{each.name} ({each.way})",
-            tests=str(len(each.lines)),
-            failures=str(each.missed),
-            time=f"{each.seconds:.3f}",
-        )
-        for line in each.lines:
-            case = ET.SubElement(
-                suite, "testcase", classname=each.name, name=line.expectation.words()
-            )
-            if not line.met:
-                ET.SubElement(case, "failure", message=line.seen)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+def _check_writable(file: Path) -> None:
+    """Raise NotRunnable before the run, not after it; leaves no file that was not there."""
+    try:
+        there = file.exists()
+        file.open("ab").close()
+        if not there:
+            file.unlink()
+    except OSError as error:
+        raise NotRunnable(f"{file}: {error.strerror}; name another file") from error
 
 
 def _write(file: Path, text: str) -> None:

@@ -67,8 +67,8 @@ def _subjects(scenario: Scenario, subjects: Subjects) -> Iterator[Problem]:
 def _words(scenario: Scenario, organisations: Collection[str]) -> Iterator[Problem]:
     """What can never come, because nothing has such a name: it would be expected in vain."""
     care = care_rules()
-    for rule in scenario.rules:
-        yield from _among(("rules", rule), "rule", rule, care)
+    for name in scenario.rules:
+        yield from _among(("rules", name), "rule", name, care)
     for index, expectation in enumerate(scenario.expect):
         path: Path = ("expect", index)
         if (rule := _field(expectation, "rule")) is not None:

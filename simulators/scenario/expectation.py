@@ -219,4 +219,6 @@ def named_acts(expectation: Expectation) -> Iterator[str]:
 
 
 def _show(value: object) -> str:
+    if isinstance(value, float):  # all of them are spans of time
+        return show(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

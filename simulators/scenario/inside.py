@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from simulators.acts.vocabulary import Act
 from simulators.inside.world import CALM, REAL, World
@@ -14,9 +15,17 @@ from simulators.traffic import Pace
 
 Tell = Callable[[float, Act], None]
 """Told of each act as it happens, with the seconds from the start."""
+Look = Callable[[float], None]
+"""Told each virtual minute how many seconds have passed; what it raises ends the run in order."""
+_STEP_S: Final = 60.0
 
 
-def run(loaded: Loaded, folder: Path, tell: Tell = lambda _at, _act: None) -> tuple[Line, ...]:
+def run(
+    loaded: Loaded,
+    folder: Path,
+    tell: Tell = lambda _at, _act: None,
+    look: Look = lambda _now: None,
+) -> tuple[Line, ...]:
     """Run it with all files in `folder`, which must be empty; a line for each expectation.
 
     Raises StoreUnavailable where the folder cannot be written.
@@ -36,15 +45,24 @@ def run(loaded: Loaded, folder: Path, tell: Tell = lambda _at, _act: None) -> tu
     ) as world:
         began: dict[str, float] = {}
         for act in sorted(scenario.acts, key=lambda act: act.at):
-            world.advance(act.at)
+            _pass(world, act.at, look)
             tell(act.at, act)
             if act.name is not None:
                 began[act.name] = act.at
             world.perform(act)
-        world.advance(scenario.lasts)
+        _pass(world, scenario.lasts, look)
         world.stop_radio()
-        world.advance(scenario.lasts + scenario.drains)
+        _pass(world, scenario.lasts + scenario.drains, look)
         return _judge(loaded, world, began)
+
+
+def _pass(world: World, until: float, look: Look) -> None:
+    """Let time pass in steps, between which one can look and end it."""
+    while world.now + _STEP_S < until:
+        look(world.now)
+        world.advance(world.now + _STEP_S)
+    look(world.now)
+    world.advance(until)
 
 
 def _judge(loaded: Loaded, world: World, began: dict[str, float]) -> tuple[Line, ...]:

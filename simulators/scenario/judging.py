@@ -57,10 +57,10 @@ def _alarm(wanted: expected.SeeAlarm, evidence: Evidence) -> Line:
     ]
     gateways = heard.gateways if heard is not None else 0
     if wanted.gateways is not None and gateways < wanted.gateways:
-        wrong.append(f"heard by {gateways} gateways")
+        wrong.append(f"heard by {_count(gateways, 'gateway')}")
     text = f"P{int(first.priority)} {first.state} ({first.reason}), presses {first.presses}"
     text += ", late" if first.late else ""
-    text += f", {gateways} gateways" if gateways else ""
+    text += f", {_count(gateways, 'gateway')}" if gateways else ""
     return _timed(wanted, wrong, text, after_s)
 
 
@@ -101,8 +101,9 @@ def _call(wanted: expected.SeeCall, evidence: Evidence) -> Line:
     )
     if not sent:
         return Line(expectation=wanted, met=False, seen="nobody was told")
-    wrong = [f"told {len(sent)} times"] if len(sent) < wanted.times else []
-    return _timed(wanted, wrong, f"told {len(sent)} times", (sent[0] - since).total_seconds())
+    wrong = [f"not {_count(wanted.times, 'time')}"] if len(sent) < wanted.times else []
+    text = f"told {_count(len(sent), 'time')}"
+    return _timed(wanted, wrong, text, (sent[0] - since).total_seconds())
 
 
 def _change(wanted: expected.SeeChange, evidence: Evidence) -> Line:
@@ -151,7 +152,7 @@ def _account(wanted: expected.SeeAccount, evidence: Evidence) -> Line:
         for gateway in gateways
         if gateway in evidence.tallies
     )
-    wrong += [f"{lost} acknowledged frames are not in the ledger"] if lost else []
+    wrong += [f"not in the ledger: {_count(lost, 'acknowledged frame')}"] if lost else []
     text = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sums.items())
     return _plain(wanted, wrong, text)
 
@@ -169,18 +170,20 @@ def _uplinks(wanted: expected.SeeUplinks, evidence: Evidence) -> Line:
     gateways = max((len({gateway for gateway, _ in each}) for each in heard.values()), default=0)
     receptions = max(map(len, heard.values()), default=0)
     ways = {way for each in heard.values() for _, way in each}
-    wrong = [f"{len(heard)} uplinks"] if len(heard) < wanted.at_least else []
-    wrong += [f"{gateways} gateways"] if gateways < wanted.gateways else []
-    wrong += [f"{receptions} receptions"] if wanted.receptions not in (None, receptions) else []
+    wrong = [_count(len(heard), "uplink")] if len(heard) < wanted.at_least else []
+    wrong += [_count(gateways, "gateway")] if gateways < wanted.gateways else []
+    wrong += (
+        [_count(receptions, "reception")] if wanted.receptions not in (None, receptions) else []
+    )
     wrong += [f"none by {way}" for way in wanted.ways if way not in ways]
-    text = f"{len(heard)} by {', '.join(sorted(ways)) or 'no way'}, {gateways} gateways"
-    return _plain(wanted, wrong, f"{text}, {receptions} receptions at most")
+    text = f"{len(heard)} by {', '.join(sorted(ways)) or 'no way'}, {_count(gateways, 'gateway')}"
+    return _plain(wanted, wrong, f"{text}, {_count(receptions, 'reception')} at most")
 
 
 def _events(wanted: expected.SeeEvents, evidence: Evidence) -> Line:
     band = evidence.subjects.resident(wanted.resident)
     count = evidence.events.get((band, wanted.kind), 0)
-    return Line(expectation=wanted, met=count >= wanted.at_least, seen=f"{count} events")
+    return Line(expectation=wanted, met=count >= wanted.at_least, seen=_count(count, "event"))
 
 
 def _device(wanted: expected.SeeUplinks, evidence: Evidence) -> DevEui:
@@ -199,7 +202,7 @@ def _dates(wanted: expected.SeeDates, evidence: Evidence) -> Line:
     rungs = {dated.clock for dated in found}
     errors = [_error(dated, evidence) for dated in found]
     worst = max(errors, default=0.0)
-    wrong = [f"{len(found)} receptions"] if len(found) < wanted.at_least else []
+    wrong = [_count(len(found), "reception")] if len(found) < wanted.at_least else []
     if wanted.rungs and rungs != set(wanted.rungs):
         wrong.append(f"rungs {', '.join(sorted(rungs))}")
     if worst > wanted.within:
@@ -249,6 +252,10 @@ def _timed(wanted: Any, wrong: list[str], text: str, after_s: float) -> Line:
 def _plain(wanted: Expectation, wrong: list[str], text: str) -> Line:
     seen = f"{text}; not as expected: {', '.join(wrong)}" if wrong else text
     return Line(expectation=wanted, met=not wrong, seen=seen)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 _JUDGES: Final[Mapping[type[Expectation], Callable[[Any, Evidence], Line]]] = {

@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from simulators.scenario.inside import run
 from simulators.scenario.loader import load
 
@@ -83,3 +85,22 @@ TABLES = {
     "journal": "position, kind, at",
     "subject_state": "*",
 }
+
+
+def test_whoever_looks_can_end_it_and_nothing_goes_on(tmp_path: Path, memory_path: Path) -> None:
+    file = tmp_path / "misses.yaml"
+    file.write_text(SCENARIO, encoding="utf-8")
+    looked = []
+
+    def look(now: float) -> None:
+        looked.append(round(now))
+        if now > 100:
+            raise Enough
+
+    with pytest.raises(Enough):
+        run(load(file), memory_path, look=look)
+    assert looked == [0, 60, 120]
+
+
+class Enough(Exception):
+    pass
