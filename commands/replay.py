@@ -60,12 +60,15 @@ def replay(
         Path | None, typer.Option("--map", help="CSV of EUIs `from,to`: devices and gateways.")
     ] = None,
     anonymise: Annotated[
-        str | None,
-        typer.Option(help="Replace all identities, by this secret, or by a file's: @FILE."),
+        Path | None,
+        typer.Option(help="Replace all identities, by the secret in this file of mode 0600."),
     ] = None,
     site_out: Annotated[
         Path | None,
-        typer.Option(help="With --anonymise and --site: write the site file of the replayed here."),
+        typer.Option(
+            help="With --anonymise and --site: write the site file of the replayed here, into a "
+            "new folder."
+        ),
     ] = None,
     loop: Annotated[int, typer.Option(min=1, help="So many times over.")] = 1,
     count_on: Annotated[

@@ -13,7 +13,6 @@ import typer
 
 from commands.replay_wishes import Wishes
 from decoders import catalogue
-from decoders.decode import decode_payload
 from khaen.capture import Record, Road
 from khaen.errors import NotRunnable, SettingsError
 from khaen.ids import DevEui, parse_dev_eui, parse_gateway_eui
@@ -44,6 +43,11 @@ class People:
     identities: Identities | None
 
     @property
+    def taker(self) -> Loaded | None:
+        """The site that takes the replay: without other identities it may be that of `--site`."""
+        return self.into or (self.source if self.identities is None else None)
+
+    @property
     def region(self) -> str:
         """The prefix of gateway topics."""
         site = self.into or self.source
@@ -72,25 +76,42 @@ def read_people(wishes: Wishes) -> People:
 def _identities(wishes: Wishes, into: Loaded | None) -> Identities | None:
     if wishes.map_file is not None and wishes.anonymise is not None:
         raise SettingsError("--map and --anonymise: choose one of the two")
-    if wishes.site_out is not None and (wishes.anonymise is None or wishes.site is None):
-        raise SettingsError("--site-out: it goes with --anonymise and --site")
+    if wishes.site_out is not None:
+        _check_site_out(wishes, wishes.site_out)
     if wishes.map_file is not None:
         return Mapped(read_map(wishes.map_file), into)
-    if wishes.anonymise is None:
-        return None
-    seed = wishes.anonymise
-    if seed.startswith("@"):
-        try:
-            seed = Path(seed[1:]).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"--anonymise {seed}: cannot be read") from error
-    if len(seed) < _SHORT:
-        typer.echo(
-            f"warning: a secret of less than {_SHORT} characters can be guessed, and with it who "
-            "is who; take a long random one, from a file: --anonymise @FILE",
-            err=True,
+    return None if wishes.anonymise is None else Anonymous(_read_secret(wishes.anonymise))
+
+
+def _check_site_out(wishes: Wishes, folder: Path) -> None:
+    if wishes.anonymise is None or wishes.site is None:
+        raise SettingsError("--site-out: it goes with --anonymise and --site")
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SettingsError(f"--site-out {folder}: is there already; name a new folder")
+    except OSError as error:
+        raise SettingsError(f"--site-out {folder}: {error.strerror}") from error
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+        private = keys_file.is_private(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"--anonymise {path}: cannot be read; name the file that holds the secret"
+        ) from error
+    if not private:
+        raise SettingsError(
+            f"--anonymise {path}: can be read by others than its owner; take a new secret, in a "
+            "file of mode 0600"
         )
-    return Anonymous(seed)
+    if len(secret) < _SHORT:
+        raise SettingsError(
+            f"--anonymise {path}: a secret of less than {_SHORT} characters can be guessed, and "
+            "with it who is who; take a long random one"
+        )
+    return secret
 
 
 def _read_keys(path: Path) -> dict[DevEui, SessionKeys]:
@@ -156,15 +177,12 @@ def make_remap(people: People) -> Remap | None:
     devices = people.source.site.devices if people.source else ()
     families = {device.dev_eui: device.family for device in devices}
     known = frozenset(catalogue.names())
-
-    def reveals(dev_eui: DevEui, port: int, payload: bytes) -> bool:
-        family = families.get(dev_eui)
-        if family not in known:
-            return False
-        readings = decode_payload(str(family), port, payload).readings
-        return any(reading.quantity in _PLACES for reading in readings)
-
-    return Remap(people.identities, people.keyring, reveals)
+    places = {
+        dev_eui: not _PLACES.isdisjoint(catalogue.family(family).quantities)
+        for dev_eui, family in families.items()
+        if family in known
+    }
+    return Remap(people.identities, people.keyring, places)
 
 
 def write_site(people: People, folder: Path) -> None:
@@ -173,6 +191,11 @@ def write_site(people: People, folder: Path) -> None:
 
     assert people.source is not None
     assert isinstance(people.identities, Anonymous)
+    if not people.identities.devices.keys() & {d.dev_eui for d in people.source.site.devices}:
+        raise NotRunnable(
+            f"{folder}: not written, for no device of the site was replayed; is --site the one "
+            "that was recorded?"
+        )
     made = site_out.make_site(people.identities, people.source.site)
     try:
         path = site_out.write(made, folder)

@@ -51,15 +51,17 @@ def _site_id(people: People) -> str | None:
 
 
 def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
-    check_organisations(people)
     run = f"{time.time_ns()}"
     stamper = Stamper(run, region=people.region)
     if wishes.to != _MQTT:
         address = wishes.to.partition(":")[2]
         mqtt = named_broker(address, wishes.username, wishes.password_file, wishes.ca_file)
+        check_organisations(people)
+        _say_unchecked()
         one = Publisher(mqtt, "all")
         return sinks.Broker(lambda _account: one, stamper, clock)
     _check_ledger(wishes.config)
+    check_organisations(people)
 
     def publisher_of(account: str) -> Publisher | None:
         try:
@@ -71,22 +73,27 @@ def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
 
 
 def check_organisations(people: People) -> None:
-    """Raise SettingsError where the site that shall take a replay is real."""
-    loaded = people.into or (people.source if people.identities is None else None)
-    if loaded is not None:
-        real = real_organisations(loaded.site)
-        if real:
-            raise SettingsError(
-                f"site {loaded.site.site}: organisation {real[0]} is real, and ingest refuses what "
-                "is replayed for it (quarantine, `origin_refused`); replay into a simulated site: "
-                "--anonymise, or --map and --into"
-            )
+    """Raise SettingsError unless a site is named that takes a replay, and it is simulated."""
+    if people.taker is None:
+        raise SettingsError(
+            "--to a broker or an agent: name the simulated site file that takes the replay: "
+            "--into FILE; whoever is not in it is left out"
+        )
+    site = people.taker.site
+    real = real_organisations(site)
+    if real:
+        raise SettingsError(
+            f"site {site.site}: organisation {real[0]} is real, and ingest refuses what is "
+            "replayed for it (quarantine, `origin_refused`); replay into a simulated site: "
+            "--anonymise, or --map and --into"
+        )
 
 
 def real_organisations(site: Site) -> list[str]:
-    """The organisations with devices that are not simulated."""
+    """The organisations with devices or gateways that are not simulated."""
     simulated = {o.id for o in site.organisations if o.simulated}
     owners = {device.organisation for device in site.devices}
+    owners |= {gateway.organisation for gateway in site.gateways}
     return sorted(owners - simulated)
 
 
@@ -102,7 +109,8 @@ def _check_ledger(config: Path) -> None:
         with ledger(read(config)) as database, database.read() as connection:
             rows = connection.execute(select(organisation.c.id, organisation.c.simulated)).all()
     except (NotRunnable, SQLAlchemyError):
-        return  # another machine's ledger: ingest decides there
+        _say_unchecked()
+        return
     real = [row.id for row in rows if not row.simulated]
     if rows and len(real) == len(rows):
         raise SettingsError(
@@ -114,6 +122,14 @@ def _check_ledger(config: Path) -> None:
             f"warning: what is for {', '.join(real[:3])} will be refused: a real organisation",
             err=True,
         )
+
+
+def _say_unchecked() -> None:
+    typer.echo(
+        "warning: the ledger behind this broker cannot be read here: whether its organisations "
+        "are simulated is known from the site file alone",
+        err=True,
+    )
 
 
 def _agent(to: str, people: People, shift: Shift) -> sinks.Agent:

@@ -28,7 +28,7 @@ class Wishes:
     keys: Path | None
     into: Path | None
     map_file: Path | None
-    anonymise: str | None
+    anonymise: Path | None
     site_out: Path | None
     loop: int
     count_on: bool

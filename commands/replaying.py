@@ -30,11 +30,17 @@ from simulators.faults.faults import Faults
 from simulators.recording import Recording
 from simulators.replay.choice import Choice
 from simulators.replay.identities import Anonymous
+from simulators.replay.members import Members
 from simulators.replay.recount import Recount
 from simulators.replay.replay import Replay, Tally
+from simulators.replay.skip import FAMILY_UNKNOWN, NOT_OF_THE_SITE
 from simulators.replay.timeline import Shift, Timeline
 
 _SHOW_S = 0.2
+_REMEDIES = {
+    FAMILY_UNKNOWN: " (name the site file that has the device: --site)",
+    NOT_OF_THE_SITE: " (not in the site file that takes the replay)",
+}
 
 
 def play(wishes: Wishes) -> bool:
@@ -45,6 +51,7 @@ def play(wishes: Wishes) -> bool:
     speed, shift = _pace(wishes)
     clock, stop = SystemClock(), threading.Event()
     remap = people_of.make_remap(people)
+    members = Members(people.taker) if people.taker and goes_out(wishes.to) else None
     choice = _choice(wishes, people)
     faults = _faults(wishes, people)
     sink = make_sink(wishes, people, clock, shift)
@@ -56,13 +63,13 @@ def play(wishes: Wishes) -> bool:
             clock,
             choice=choice,
             remap=remap,
+            members=members,
             faults=faults,
             passes=wishes.loop,
             recount=Recount(people_of.sessions(people) or {}) if wishes.count_on else None,
             stop=stop,
         )
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: stop.set())
+        _end_by_signal(stop)
         with _progress(recording, replay) as look:
             tally = replay.run(look)
         figures = sink.finish()
@@ -74,6 +81,19 @@ def play(wishes: Wishes) -> bool:
     for line in _summary(tally, figures, recording):
         typer.echo(line, file=out)
     return not stop.is_set()
+
+
+def _end_by_signal(stop: threading.Event) -> None:
+    """Let a signal end the replay in order, and a second one the process at once."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(*_: object) -> None:
+        stop.set()
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        signal.signal(number, end)
 
 
 def compare(wishes: Wishes, folder: Path) -> None:
@@ -202,7 +222,7 @@ def _summary(tally: Tally, figures: Mapping[str, int], recording: Recording) -> 
     for name, count in figures.items():
         yield f"  {count} {name}"
     for reason, count in sorted(tally.skipped.items()):
-        yield f"  {count} left out: {reason.replace('_', ' ')}"
+        yield f"  {count} left out: {reason.replace('_', ' ')}{_REMEDIES.get(reason, '')}"
     if tally.backwards:
         yield f"  times run backwards {tally.backwards} time(s): sent in their order"
     for fault, did in tally.faults:

@@ -23,7 +23,8 @@ from khaen.uplink import Kind
 from khaen.wire import data_rate
 from simulators.forms.datagram import HEADER, PUSH_DATA, gateway_of
 from simulators.forms.message import Message
-from simulators.replay.skip import BROKEN, Skip
+from simulators.frames import rewrite
+from simulators.replay.skip import BROKEN, Skip, is_join
 
 _VERSION: Final = 2
 _TIMES: Final = ("time", "tmms", "ftime")
@@ -40,8 +41,14 @@ class Datagrams:
         self._token = 0
 
     def make(self, record: Record) -> Iterator[tuple[GatewayEui, int, bytes]]:
-        """The gateway, the token and the bytes of what is sent for a record. Raises Skip."""
-        gateway, entries = _entries(record)
+        """The gateway, the token and the bytes of what is sent for a record. Raises Skip.
+
+        Joins are left out: an agent takes them for new, and a network server would answer.
+        """
+        left = rewrite(record, lambda frame: None if is_join(frame.phy or b"") else frame)
+        if left is None:
+            raise Skip("join")
+        gateway, entries = _entries(left)
         tmst = time.monotonic_ns() // 1000 & 0xFFFF_FFFF
         for entry in entries:
             for key in _TIMES:

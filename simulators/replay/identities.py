@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from khaen.errors import SettingsError
-from khaen.ids import DevAddr, DevEui, GatewayEui, parse_dev_eui
+from khaen.ids import DevAddr, DevEui, Epoch, GatewayEui, parse_dev_eui
 from khaen.lorawan.crypto import SessionCipher
 from khaen.lorawan.join import SessionKeys
 from khaen.site.loader import Loaded
@@ -57,6 +57,9 @@ class Identities(Protocol):
     def application(self, name: str) -> str:
         """The application in whose name a network server speaks."""
 
+    def epoch(self, epoch: Epoch) -> Epoch:
+        """The life of an outbox that stands for this one."""
+
 
 class Mapped:
     """By a table of `from,to`; whoever is not in it stays. `into` has the targets' keys."""
@@ -86,6 +89,10 @@ class Mapped:
     def application(self, name: str) -> str:
         """As Identities.application."""
         return name
+
+    def epoch(self, epoch: Epoch) -> Epoch:
+        """As Identities.epoch."""
+        return epoch
 
 
 class Anonymous:
@@ -134,6 +141,10 @@ class Anonymous:
     def application(self, name: str) -> str:
         """As Identities.application."""
         return str(uuid.UUID(self.digest("application", name)[:32], version=4))
+
+    def epoch(self, epoch: Epoch) -> Epoch:
+        """As Identities.epoch."""
+        return Epoch(self.digest("epoch", epoch)[:16])
 
     def digest(self, purpose: str, name: str) -> str:
         """64 hexadecimal digits that stand for a name."""

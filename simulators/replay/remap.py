@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -16,28 +16,25 @@ from simulators.frames import Frame, frames, rewrite
 from simulators.replay.identities import Identities, Target
 from simulators.replay.keyring import Keyring, Opened
 from simulators.replay.scrub import scrub
-from simulators.replay.skip import BROKEN, Skip
+from simulators.replay.skip import BROKEN, FAMILY_UNKNOWN, Skip
 
 _CIPHERS: Final = 10_000
 
-Reveals = Callable[[DevEui, int, bytes], bool]
-"""Whether what a device says on a port tells where it is."""
+Places = Mapping[DevEui, bool]
+"""Of each device whose family is known, whether it can say where it is."""
 
 
 class Remap:
     """Gives each record to those who stand for whom it is about. Raises Skip where it cannot.
 
-    A frame that is nobody's whom we know is left out of an anonymous replay, with everything that
-    holds no frame.
+    Left out of an anonymous replay is a frame that is nobody's whom we know, of a device that can
+    say where it is or of which that is not known, and everything that holds no frame.
     """
 
     def __init__(
-        self,
-        identities: Identities,
-        keyring: Keyring,
-        reveals: Reveals = lambda _dev_eui, _port, _payload: False,
+        self, identities: Identities, keyring: Keyring, places: Places | None = None
     ) -> None:
-        self._identities, self._keyring, self._reveals = identities, keyring, reveals
+        self._identities, self._keyring, self._places = identities, keyring, places or {}
         self._ciphers: OrderedDict[DevEui, SessionCipher | None] = OrderedDict()
 
     def __call__(self, record: Record) -> Record:
@@ -76,7 +73,7 @@ class Remap:
         target = self._identities.device(frame.dev_eui)
         if target is None:
             return frame
-        self._hide_places(frame.dev_eui, frame.f_port, frame.payload)
+        self._hide_places(frame.dev_eui)
         return replace(frame, dev_eui=target.dev_eui, dev_addr=target.dev_addr or frame.dev_addr)
 
     def _join_or_point_to_point(self, frame: Frame, phy: bytes, dev_eui: DevEui) -> Frame:
@@ -100,7 +97,7 @@ class Remap:
         cipher, said = self._cipher(target), opened.frame
         if cipher is None:
             raise Skip("no_target_keys")
-        self._hide_places(opened.dev_eui, said.f_port, opened.payload)
+        self._hide_places(opened.dev_eui)
         phy = cipher.seal_uplink(
             f_cnt=opened.f_cnt,
             f_port=said.f_port,
@@ -114,8 +111,12 @@ class Remap:
         )
         return replace(frame, phy=phy)
 
-    def _hide_places(self, dev_eui: DevEui, f_port: int | None, payload: bytes | None) -> None:
-        if self._identities.anonymous and self._reveals(dev_eui, f_port or 0, payload or b""):
+    def _hide_places(self, dev_eui: DevEui) -> None:
+        if not self._identities.anonymous:
+            return
+        if dev_eui not in self._places:
+            raise Skip(FAMILY_UNKNOWN)
+        if self._places[dev_eui]:
             raise Skip("position")
 
     def _cipher(self, target: Target) -> SessionCipher | None:

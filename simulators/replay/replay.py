@@ -14,9 +14,10 @@ from simulators.faults.fault import Fault
 from simulators.faults.fault import Tally as FaultTally
 from simulators.faults.faults import Faults
 from simulators.replay.choice import Choice
+from simulators.replay.members import Members
 from simulators.replay.recount import Recount
 from simulators.replay.remap import Remap
-from simulators.replay.sinks import Sink
+from simulators.replay.sinks import Sink, is_publishable
 from simulators.replay.skip import Skip
 from simulators.replay.timeline import Timeline
 
@@ -51,6 +52,7 @@ class Replay:
         *,
         choice: Choice | None = None,
         remap: Remap | None = None,
+        members: Members | None = None,
         faults: FaultsFrom | None = None,
         passes: int = 1,
         recount: Recount | None = None,
@@ -59,6 +61,7 @@ class Replay:
         self.tally = Tally()
         self._recording, self._sink, self._timeline = recording, sink, timeline
         self._clock, self._choice, self._remap = clock, choice or Choice(), remap
+        self._members = members
         self._faults_from, self._passes, self._recount = faults, passes, recount
         self._stop = stop or threading.Event()
 
@@ -85,18 +88,23 @@ class Replay:
             before = record.at
             tally.first = min(tally.first or record.at, record.at)
             tally.last = max(tally.last or record.at, record.at)
+            if not is_publishable(record.topic):
+                tally.skipped["bad_topic"] += 1
+                continue
             chosen = self._choice(record)
             if chosen is None:
                 tally.skipped["not_chosen"] += 1
                 continue
             try:
-                ready = self._count_on(
-                    chosen if self._remap is None else self._remap(chosen), number
-                )
+                ready = self._count_on(self._admitted(chosen), number)
             except Skip as skip:
                 tally.skipped[skip.reason] += 1
             else:
                 yield ready
+
+    def _admitted(self, record: Record) -> Record:
+        changed = record if self._remap is None else self._remap(record)
+        return changed if self._members is None else self._members(changed)
 
     def _count_on(self, record: Record, number: int) -> Record:
         if self._recount is None or self._passes == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -32,6 +33,21 @@ _ACKS_S: Final = 2.0
 _WINDOW: Final = 64
 """Datagrams without an answer; an agent that answers none is sent on to after 2 s for each 64."""
 _DATAGRAM: Final = 2048
+_TOPIC: Final = 65_535
+"""Bytes that a topic may have."""
+_NOT_IN_A_TOPIC: Final = re.compile("[+#\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+"""Wildcards, control characters, halves of surrogates, and what Unicode calls no characters."""
+
+
+def is_publishable(topic: str) -> bool:
+    """Whether a broker takes a message on it: MQTT 5, sections 1.5.4 and 4.7.
+
+    Control characters may be refused by a broker; with them it would refuse for ever. A datagram
+    has no topic.
+    """
+    if _NOT_IN_A_TOPIC.search(topic):
+        return False
+    return len(topic.encode()) <= _TOPIC
 
 
 class Sink(Protocol):

@@ -15,6 +15,7 @@ from typing import Final
 from khaen.ids import DevEui
 from khaen.site.model import Device, Gateway, LoraWan, Organisation, Place, Position, Site, Text
 from simulators.replay.identities import PREFIX, Anonymous
+from simulators.replay.scrub import REGION
 from simulators.sites.demonstration import Demonstration, write_site
 
 SITE: Final = "anonymous-replay"
@@ -31,17 +32,26 @@ _HEAD: Final = """\
 def make_site(anonymous: Anonymous, source: Site) -> Demonstration:
     """The site of all who were replayed and are devices or gateways of `source`."""
     devices = [d for d in source.devices if d.dev_eui in anonymous.devices]
-    gateways = [g for g in source.gateways if g.eui in anonymous.gateways]
+    gateways = sorted(
+        (g for g in source.gateways if g.eui in anonymous.gateways),
+        key=lambda gateway: anonymous.gateway(gateway.eui),
+    )
     members: list[Device | Gateway] = [*devices, *gateways]
-    owners = _with_parents(source, {member.organisation for member in members})
+
+    def order(one: Organisation | Place) -> str:
+        return anonymous.digest("order", one.id)
+
+    # Numbers follow the new names: the recorded order would tell who is who.
+    owners = sorted(_with_parents(source, {member.organisation for member in members}), key=order)
     organisations = {o.id: f"organisation-{n}" for n, o in enumerate(owners, start=1)}
     used = {member.place for member in members}
-    places = {p.id: f"place-{n}" for n, p in enumerate(_of(source.places, used), start=1)}
+    scenes = sorted((place for place in source.places if place.id in used), key=order)
+    places = {place.id: f"place-{number}" for number, place in enumerate(scenes, start=1)}
     made = Site(
         site=SITE,
         name=Text(th="การเล่นซ้ำแบบไม่ระบุตัวตน (จำลอง)", en="Anonymous replay (simulated)"),
         lorawan=LoraWan(
-            topic_prefix=source.lorawan.topic_prefix,
+            topic_prefix=REGION,
             prefixes=(PREFIX,),
             network_server=source.lorawan.network_server,
         ),
@@ -56,7 +66,7 @@ def make_site(anonymous: Anonymous, source: Site) -> Demonstration:
                 name=Text(th=f"สถานที่ {number}", en=f"Place {number}"),
                 position=_scatter(anonymous, f"place|{place.id}"),
             )
-            for number, place in enumerate(_of(source.places, used), start=1)
+            for number, place in enumerate(scenes, start=1)
         ),
         gateways=tuple(
             Gateway(
@@ -107,10 +117,6 @@ def _organisation(found: Organisation, names: dict[str, str], number: int) -> Or
         parent=names[found.parent] if found.parent else None,
         simulated=True,
     )
-
-
-def _of(places: Iterable[Place], used: set[str | None]) -> list[Place]:
-    return [place for place in places if place.id in used]
 
 
 def _devices(

@@ -28,7 +28,7 @@ from khaen.wire import stamp as seal
 from simulators.forms.datagram import HEADER, PUSH_DATA, gateway_of
 from simulators.forms.message import Message, shift_gateway, timestamp
 from simulators.replay.numbers import Numbers
-from simulators.replay.skip import BROKEN, Skip
+from simulators.replay.skip import BROKEN, Skip, is_join
 from store.hearing import NOWHERE
 
 Moved = Callable[[datetime], datetime]
@@ -120,7 +120,9 @@ class Stamper:
         )
         frame.rx_info.gateway_id = gateway
         payload = seal(frame, facts)
-        if now - at > LIVE or record.topic.endswith("/backlog"):
+        late = now - at > LIVE or record.topic.endswith("/backlog")
+        # A network server would answer a join, and end a session that lives.
+        if late or (kind is Kind.LORAWAN and is_join(frame.phy_payload)):
             return Outgoing(topic=topics.backlog(gateway), payload=payload)
         if kind is Kind.LORAWAN:
             return Outgoing(topic=topics.up(prefix, gateway), payload=payload)

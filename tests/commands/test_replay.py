@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -10,11 +11,13 @@ from subprocess import CompletedProcess
 import pytest
 from pydantic import SecretBytes
 
-from commands import main
+from commands import main, replaying
+from commands.replay_roads import real_organisations
 from khaen import log
 from khaen.capture import Header, Reader, Record, Writer
 from khaen.ids import GatewayEui
 from khaen.site.loader import load
+from khaen.site.model import Organisation, Text
 from simulators.sites.demonstration import Demonstration, write_site
 from store import migrate, registry
 from store.database import Database
@@ -85,6 +88,14 @@ def site(tmp_path: Path) -> Callable[..., Path]:
         return write_site(Demonstration(site=made, keys=keys, seed=0), folder)
 
     return make
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    file = tmp_path / "secret"
+    file.touch(mode=0o600)
+    file.write_text("a long secret that nobody guesses\n")
+    return file
 
 
 def fine(done: Done) -> str:
@@ -195,7 +206,10 @@ def test_a_damaged_capture_is_replayed_as_far_as_it_goes(typed: Khaen, capture: 
         (("x.khcap", "--map", "none.csv"), "none.csv: cannot be read"),
         (("x.khcap", "--map", "a", "--anonymise", "b"), "choose one of the two"),
         (("x.khcap", "--site-out", "made"), "it goes with --anonymise and --site"),
-        (("x.khcap", "--anonymise", "@none"), "--anonymise @none: cannot be read"),
+        (("x.khcap", "--anonymise", "none"), "--anonymise none: cannot be read"),
+        (("x.khcap", "--anonymise", "open.csv"), "can be read by others than its owner"),
+        (("x.khcap", "--anonymise", "odd.csv"), "a secret of less than 16 characters"),
+        (("x.khcap", "--to", "mqtt:127.0.0.1:1"), "name the simulated site file"),
         (("x.khcap", "--to", "udp:nowhere"), "write udp:HOST:PORT"),
         (("x.khcap", "--to", "udp:127.0.0.1:1700"), "name the site file in which its gateway"),
         (("x.khcap", "--to", "x.khcap"), "x.khcap: is there already"),
@@ -238,14 +252,15 @@ def test_a_ledger_of_real_organisations_is_seen_before_anything_is_sent(
     with config.open("a") as file:
         file.write(f"[mqtt]\nport = {find_free_port()}\n")
     for simulated in (False, True):
-        loaded = load(site(simulated=simulated))
+        where = site(simulated=simulated)
+        loaded = load(where)
         key = SecretBytes(bytes(32))
         database = Database(f"sqlite:///{config.parent}/ledger.sqlite")
         migrate.upgrade(database)
         registry.apply(database, loaded.site, loaded.keys, key)
         database.close()
         nobody = ("--device", "0" * 16, "--speed", "max")
-        done = typed("replay", capture, "--config", config, *nobody)
+        done = typed("replay", capture, "--config", config, "--into", where, *nobody)
         if simulated:
             assert "11 records read, 0 sent" in fine(done)
         else:
@@ -253,7 +268,69 @@ def test_a_ledger_of_real_organisations_is_seen_before_anything_is_sent(
             assert "this site's organisations are real (nong-kham)" in done.stderr
 
 
-def test_a_weak_secret_is_warned_of(typed: Khaen, capture: Path, tmp_path: Path) -> None:
-    done = typed("replay", capture, "--to", "null", "--speed", "max", "--anonymise", "1")
-    assert "can be guessed" in done.stderr
-    assert "10 left out: unopened" in fine(done)
+def test_a_gateway_of_a_real_organisation_counts(site: Callable[..., Path]) -> None:
+    made = load(site(simulated=True)).site
+    assert real_organisations(made) == []
+    other = Organisation(id="hospital", name=Text(th="รพ.", en="Hospital"))
+    theirs = made.gateways[0].model_copy(update={"organisation": "hospital"})
+    mixed = made.model_copy(
+        update={"organisations": (*made.organisations, other), "gateways": (theirs,)}
+    )
+    assert real_organisations(mixed) == ["hospital"]
+
+
+def test_anonymous_files_go_into_a_folder_of_their_own(
+    typed: Khaen, capture: Path, site: Callable[..., Path], secret: Path, tmp_path: Path
+) -> None:
+    theirs, made = site(simulated=False), tmp_path / "made"
+    before = {file: file.read_bytes() for file in theirs.parent.iterdir()}
+    arguments = ("--anonymise", secret, "--site", theirs, "--speed", "max")
+    done = typed("replay", capture, "--to", "null", *arguments, "--site-out", theirs.parent)
+    assert done.returncode == 2
+    assert "is there already; name a new folder" in done.stderr
+    assert {file: file.read_bytes() for file in theirs.parent.iterdir()} == before
+    nobody = ("--site-out", made, "--device", "0" * 16)
+    done = typed("replay", capture, "--to", "null", *arguments, *nobody)
+    assert done.returncode == 2
+    assert "no device of the site was replayed" in done.stderr
+    fine(typed("replay", capture, "--to", "null", *arguments, "--site-out", made))
+    assert len(load(made / "site.yaml").site.devices) == 2
+
+
+def test_without_the_site_nobody_knows_what_a_payload_gives_away(
+    typed: Khaen, capture: Path, secret: Path
+) -> None:
+    said = fine(typed("replay", capture, "--to", "null", "--speed", "max", "--anonymise", secret))
+    assert "11 records read, 0 sent" in said
+    assert "1 left out: family not known (name the site file that has the device: --site)" in said
+
+
+@pytest.mark.parametrize("application", ["+", "#", "a\0b", "\ud800", "x" * 70_000])
+def test_a_topic_that_no_broker_takes_is_left_out(
+    typed: Khaen, tmp_path: Path, application: str
+) -> None:
+    told_of = {
+        "time": "2026-03-01T00:00:00Z",
+        "deviceInfo": {"applicationId": application, "devEui": BANDS[0].dev_eui},
+        "devAddr": BANDS[0].dev_addr, "fCnt": 1, "fPort": 1, "data": "AQID",
+    }  # fmt: skip
+    events = tmp_path / "events.jsonl"
+    events.write_text(json.dumps(told_of) + "\n")
+    for to in ("-", "null", tmp_path / "y.khcap"):
+        done = typed("replay", events, "--to", to)
+        assert "left out: bad topic" in fine(done) + done.stderr
+
+
+def test_a_second_signal_ends_the_process() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    stop = threading.Event()
+    try:
+        replaying._end_by_signal(stop)
+        assert not stop.is_set()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+        assert {signal.getsignal(number) for number in numbers} == {signal.SIG_DFL}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -157,11 +157,12 @@ def test_an_anonymous_replay_runs_in_a_site_of_its_own_making(
 ) -> None:
     source, capture = recorded
     theirs = site_file(tmp_path / "from", source.bands, simulated=False)
+    (tmp_path / "secret").touch(mode=0o600)
     (tmp_path / "secret").write_text("a long secret that nobody guesses")
     clean, made = tmp_path / "clean.khcap", tmp_path / "made"
     said = khaen(
         "replay", capture, "--to", clean, "--speed", "max", "--site", theirs,
-        "--anonymise", f"@{tmp_path / 'secret'}", "--site-out", made,
+        "--anonymise", tmp_path / "secret", "--site-out", made,
     )  # fmt: skip
     assert "3 device(s), all simulated" in said
     check_anonymous(source, clean, made)
@@ -174,7 +175,9 @@ def test_an_anonymous_replay_runs_in_a_site_of_its_own_making(
         config = tmp_path / "data" / "khaen.toml"
         again = khaen("record", tmp_path / "again.khcap", "--config", config, "--for", "0.5")
         assert re.match(r"[1-9]\d* records", again)  # what is retained, by its own account
-        assert f"{UPS} sent" in khaen("replay", clean, "--config", config, "--speed", "max")
+        into = ("--into", made / "site.yaml")
+        said = khaen("replay", clean, "--config", config, "--speed", "max", *into)
+        assert f"{UPS} sent" in said
         database = Database(f"sqlite:///{tmp_path}/data/ledger.sqlite")
         count = "SELECT count(*) FROM uplink"
 
@@ -215,7 +218,10 @@ def test_a_real_site_is_not_replayed_to(recorded: tuple[RunningSite, Path], tmp_
     said = khaen("replay", capture, "--to", where, "--site", theirs, status=2)
     assert "organisation nong-kham is real" in said
     before = {band.dev_eui: source.counters(band) for band in source.bands}
-    khaen("replay", capture, "--to", where, "--speed", "max")
+    assert "name the simulated site file" in khaen("replay", capture, "--to", where, status=2)
+    lie = site_file(tmp_path / "lie", source.bands, simulated=True)
+    said = khaen("replay", capture, "--to", where, "--speed", "max", "--into", lie)
+    assert "the ledger behind this broker cannot be read here" in said
     wait_for(
         lambda: source.quarantined().get("origin_refused") == UPS,
         lambda: f"refused: {source.quarantined()}",

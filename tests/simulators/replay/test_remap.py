@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from simulators.replay.identities import Anonymous, Mapped, read_map
 from simulators.replay.keyring import Keyring
 from simulators.replay.remap import Remap
 from simulators.replay.skip import Skip
-from tests.simulators.replay.traffic import GATEWAY, after, envelope, event, told
+from tests.simulators.replay.traffic import EPOCH, GATEWAY, after, envelope, event, told
 from tests.support.forwarder import rxpk
 from tests.support.site import Band, describe
 
@@ -95,10 +96,16 @@ def test_what_cannot_be_another_is_left_out() -> None:
         (Remap(Anonymous("s"), keyring()), envelope(b"", 1, kind=Kind.HEARTBEAT), "no_frames"),
         (Remap(Anonymous("s"), keyring()), Record(
             at=after(0), road=Road.MQTT, topic="khaen/priority", payload=b"{}"), "no_frames"),
-        (Remap(Anonymous("s"), keyring(band), lambda *_: True),
+        (Remap(Anonymous("s"), keyring(band), {band.dev_eui: True}),
          envelope(band.telemetry(), 1), "position"),
-        (Remap(Anonymous("s"), keyring(band), lambda *_: True),
+        (Remap(Anonymous("s"), keyring(band), {band.dev_eui: True}),
          told(band, event(band, 1, b"\1"), as_json=True), "position"),
+        (Remap(Anonymous("s"), keyring(band)),
+         envelope(band.telemetry(), 1), "family_not_known"),
+        (Remap(Anonymous("s"), keyring(band)),
+         told(band, event(band, 1, b"\1"), as_json=True), "family_not_known"),
+        (Remap(Anonymous("s"), keyring(band), {band.dev_eui: False}),
+         envelope(b"", 1, kind=Kind.APPLICATION, device=band.dev_eui), "no_frames"),
     ):  # fmt: skip
         with pytest.raises(Skip) as left:
             remap(record)
@@ -110,7 +117,7 @@ def test_what_cannot_be_another_is_left_out() -> None:
 def test_nothing_of_the_recorded_is_left_in_an_anonymous_record() -> None:
     band = Band(1)
     identities = Anonymous("a long secret that nobody guesses")
-    remap = Remap(identities, keyring(band))
+    remap = Remap(identities, keyring(band), {band.dev_eui: False})
     data = b"\x1a\x57"
     records = [
         envelope(band.telemetry(), 1),
@@ -142,6 +149,64 @@ def test_nothing_of_the_recorded_is_left_in_an_anonymous_record() -> None:
     assert clean_event.rx_info[0].rssi == -97
 
 
+@pytest.mark.parametrize("leaf", ["as923-nong-kham/gateway/{}/event/up", "khaen/gateway/{}/live"])
+def test_what_an_envelope_says_beside_the_radio_is_a_closed_list(leaf: str) -> None:
+    band = Band(1)
+    remap = Remap(Anonymous("a long secret"), keyring(band), {band.dev_eui: False})
+    found = envelope(band.telemetry(), 77)
+    frame = gw.UplinkFrame.FromString(found.payload)
+    frame.rx_info.context = b"Somsri@0812345678"
+    frame.tx_info.modulation.lora.code_rate_legacy = "Somsri"
+    metadata = frame.rx_info.metadata
+    metadata["khaen_note"] = metadata["khaen_until"] = "Somsri"
+    metadata["khaen_device"] = band.dev_eui
+    metadata["khaen_topic"] = f"application/Nong Kham/device/{band.dev_eui}/event/up"
+    topic = leaf.format(GATEWAY)
+    unknown = b"\x9a\x06\x06Somsri"  # field 99 of a newer protocol
+    payload = frame.SerializeToString() + unknown
+    clean = remap(replace(found, topic=topic, payload=payload))
+    assert clean.topic.startswith(("as923/gateway/", "khaen/gateway/"))
+    for text in (b"Somsri", b"nong-kham", band.dev_eui.encode(), EPOCH.encode()):
+        assert text not in clean.topic.encode() + clean.payload
+    left = gw.UplinkFrame.FromString(clean.payload).rx_info
+    assert left.context == b""
+    assert set(left.metadata) == {
+        f"khaen_{key}" for key in ("v", "kind", "at", "clock", "origin", "epoch", "seq")
+    }
+
+
+def test_an_event_heard_by_what_is_no_gateway_loses_that_hearing() -> None:
+    band = Band(1)
+    remap = Remap(Anonymous("a long secret"), keyring(band), {band.dev_eui: False})
+    found = event(band, 7, b"\1")
+    found.rx_info[0].metadata["khaen_who"] = "Somsri"
+    found.rx_info.add(gateway_id="roof of Somsri")
+    clean = remap(told(band, found, as_json=False))
+    assert b"Somsri" not in clean.payload
+    assert len(integration.UplinkEvent.FromString(clean.payload).rx_info) == 1
+
+
+def test_a_datagram_keeps_only_what_was_sealed_anew_and_values_of_the_radio() -> None:
+    band = Band(1)
+    remap = Remap(Anonymous("a long secret"), keyring(band), {band.dev_eui: False})
+    ours = rxpk(band.telemetry())
+    told_of = {
+        "modu": "Somsri", "codr": {"owner": "Somsri"}, "time": "at the house of Somsri",
+        "mid": 812345678, "chan": True, "lsnr": "Somsri",
+    }  # fmt: skip
+    broken = {"data": f"AA!{bytes.fromhex(band.dev_eui).hex()}", "stat": 1}
+    entries = [{**ours, **told_of}, broken, {"data": "", "time": "Somsri"}, "Somsri"]
+    head = b"\x02\x07\x00\x00" + bytes.fromhex(GATEWAY)
+    payload = head + json.dumps({"rxpk": entries}).encode()
+    clean = remap(Record(at=after(0), road=Road.UDP_UP, payload=payload))
+    (left,) = json.loads(clean.payload[12:])["rxpk"]
+    assert set(left) == set(ours) - set(told_of)
+    assert {key: left[key] for key in ("freq", "datr", "rssi")} == {
+        key: ours[key] for key in ("freq", "datr", "rssi")
+    }
+    assert len(frames(clean)) == 1
+
+
 def test_the_same_secret_gives_the_same_people_and_another_others() -> None:
     band = Band(1)
     first, second, third = Anonymous("one"), Anonymous("one"), Anonymous("two")
@@ -158,7 +223,7 @@ def test_the_same_secret_gives_the_same_people_and_another_others() -> None:
 
 def test_one_frame_by_two_ways_stays_one() -> None:
     band, identities = Band(1), Anonymous("a long secret that nobody guesses")
-    remap = Remap(identities, keyring(band))
+    remap = Remap(identities, keyring(band), {band.dev_eui: False})
     phy = band.telemetry()
     recorded = keyring(band).open(phy)
     assert recorded is not None
