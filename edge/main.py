@@ -94,11 +94,11 @@ def _status(loaded: EdgeSettings) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     from edge import tap
-    from khaen.capture import Limits
+    from khaen.capture import Limits, megabytes
 
     limits = Limits(
-        part_bytes=options.part_mb and int(options.part_mb * 1e6),
-        cap_bytes=options.cap_mb and int(options.cap_mb * 1e6),
+        part_bytes=megabytes(options.part_mb),
+        cap_bytes=megabytes(options.cap_mb),
         drop_oldest=options.drop_oldest,
     )
     listen, agent = _address(options.listen), _address(options.to)
