@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from khaen.site.model import Device, Site
     from simulators.faults.fault import Fault
     from simulators.sites.twin import Simulated
-    from simulators.traffic import Traffic
+    from simulators.traffic import Pace, Traffic
 
 SIZES: Final = {"elders": 40, "gateways": 3, "sensors": 20}
 """What a site that is made up has of what was not said; with nothing said it is the demo's."""
 
 _LARGE: Final = 5000
 """More devices take longer to make than somebody waits without a word."""
+_FIRST_EACH_S: Final = 3.0
+"""First reports in a second for each gateway: with more of them most would collide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,13 @@ def tell_silent(site: Site, traffic: Traffic) -> None:
             reasons["are not known to the simulator"].add(device.family)
     for reason, families in sorted(reasons.items()):
         typer.echo(f"silent, for they {reason}: {', '.join(sorted(families))}", err=True)
+
+
+def spread(pace: Pace, site: Site) -> Pace:
+    """The same pace with first reports spread so that gateways hear them, too."""
+    share = len(site.devices) / max(1, len(site.gateways))
+    first = max(pace.first, share / _FIRST_EACH_S)
+    return replace(pace, first=max(pace.first, min(first, pace.wristband, pace.sensor)))
 
 
 def _speaks(device: Device, traffic: Traffic) -> bool:

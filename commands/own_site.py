@@ -113,6 +113,7 @@ class Office:
                 f"{alarm.id} {alarm.state} {alarm.presses}": _say(alarm)
                 for alarm in reversed(balance.newest)
             },
+            raised={str(alarm.id): f"P{alarm.priority} {alarm.rule}" for alarm in balance.newest},
         )
 
     async def accept(self, subject: SubjectId, rule: str) -> bool:
@@ -125,6 +126,11 @@ class Office:
 
 
 def _say(alarm: Alarm) -> str:
+    from console.text import say_best
+
     who = alarm.subject.removeprefix("person:")
     late = " (late)" if alarm.late else ""
-    return f"เหตุ P{alarm.priority} {alarm.rule} {who}{late}: {alarm.state.replace('_', ' ')}"
+    keys = (f"alarm.{alarm.rule}.{alarm.reason}", f"alarm.{alarm.rule}", "alarm.other")
+    thai = say_best("th", *keys, who=who, rule=alarm.rule)
+    state = alarm.state.replace("_", " ")
+    return f"เหตุ {thai}  ·  P{alarm.priority} {alarm.rule} {who}{late}: {state}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 import os
 import sys
 import time
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from simulators.application.form import Form, Sink
     from simulators.application.stream import Stream, Tempo
     from simulators.sites.twin import Simulated
-    from simulators.traffic import Pace
+    from simulators.traffic import Pace, Traffic
 
 _TELL_S: Final = 5.0
 
@@ -54,13 +55,14 @@ class Events:
 
 async def run(simulated: Simulated, events: Events) -> None:
     """Hand over events until their time is over. Raises NotRunnable where no broker takes them."""
-    from commands.imitated import tell_silent
+    from commands.imitated import spread, tell_silent
     from khaen.clock import SystemClock
     from simulators.acts import life
     from simulators.application.plain import PlainMac
     from simulators.application.stream import Stream
     from simulators.application.uplinks import Uplinks
     from simulators.sites.twin import join_all
+    from simulators.terminal.warning import warn_of_crowd
     from simulators.traffic import Traffic
 
     if events.broker is not None and events.form in {Application.RAW, Application.RAW_BYTES}:
@@ -72,7 +74,7 @@ async def run(simulated: Simulated, events: Events) -> None:
         simulated.keys,
         seed=events.seed,
         start=events.begin or clock.now(),
-        pace=events.pace,
+        pace=spread(events.pace, simulated.site),
         make_mac=PlainMac,
     )
     if events.life:
@@ -85,7 +87,7 @@ async def run(simulated: Simulated, events: Events) -> None:
         clock,
         dated=_dated(events, clock.now()),
     )
-    telling = asyncio.create_task(_tell(stream), name="progress")
+    telling = asyncio.create_task(_tell(stream, traffic, events.tempo), name="progress")
     try:
         async with _sink(events) as sink:
             await stream.run(sink, events.tempo, seconds=events.seconds)
@@ -96,6 +98,8 @@ async def run(simulated: Simulated, events: Events) -> None:
         telling.cancel()
         await asyncio.wait({telling})
         typer.echo(_say(stream), err=True)
+        if crowd := warn_of_crowd(stream.uplinks + stream.unheard, stream.unheard):
+            typer.echo(crowd, err=True)
 
 
 def _dated(events: Events, now: datetime) -> datetime | None:
@@ -151,13 +155,26 @@ async def _sink(events: Events) -> AsyncIterator[Sink]:
             yield output.Output(file, output.render_line)
 
 
-async def _tell(stream: Stream) -> None:
-    """Say now and then how far it is, on standard error."""
+async def _tell(stream: Stream, traffic: Traffic, tempo: Tempo) -> None:
+    """Say now and then how far it is, on standard error; once what is wrong with it."""
+    from simulators.terminal.warning import warn_of_crowd, warn_of_delay
+
+    told: set[str] = set()
+    begun = time.monotonic()
     while True:
         before, at = stream.uplinks, time.monotonic()
         await asyncio.sleep(_TELL_S)
         rate = (stream.uplinks - before) / (time.monotonic() - at)
         typer.echo(f"{_say(stream)}  {rate:,.0f} uplinks/s", err=True)
+        due = traffic.next_at / tempo.speed if tempo.rate is None else stream.uplinks / tempo.rate
+        behind = 0.0 if math.isinf(tempo.speed) else time.monotonic() - begun - due
+        for topic, text in (
+            ("crowd", warn_of_crowd(stream.uplinks + stream.unheard, stream.unheard)),
+            ("delay", warn_of_delay(behind)),
+        ):
+            if text and topic not in told:
+                told.add(topic)
+                typer.echo(text, err=True)
 
 
 def _say(stream: Stream) -> str:

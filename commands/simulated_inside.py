@@ -49,7 +49,7 @@ class Inside:
 
 def run(simulated: Simulated, inside: Inside) -> None:
     """Simulate until its time is over or a signal ends it. Raises NotRunnable, SettingsError."""
-    from commands.imitated import tell_silent
+    from commands.imitated import spread, tell_silent
     from commands.premises import new_folder
     from simulators.acts import life
     from simulators.inside.world import CALM, REAL, World
@@ -68,7 +68,7 @@ def run(simulated: Simulated, inside: Inside) -> None:
             seed=inside.seed,
             start=inside.begin,
             folder=folder,
-            pace=inside.pace,
+            pace=spread(inside.pace, simulated.site),
             network_server=inside.network_server,
             cadence=CALM if inside.seconds >= _CALM_FROM_S else REAL,
             faults=inside.faults,
@@ -93,11 +93,17 @@ def _stopped() -> threading.Event:
 
 def _pass(world: World, inside: Inside, stop: threading.Event) -> None:
     """Let time pass in steps that take a fraction of a second each, however fast it goes."""
-    began, step = time.monotonic(), 1.0
+    from simulators.terminal.warning import warn_of_delay
+
+    began, step, told = time.monotonic(), 1.0, False
     with _shown(inside.seconds, inside.begin) as show:
         while world.now < inside.seconds and not stop.is_set():
             if not math.isinf(inside.speed):
                 due = began + (world.now + step) / inside.speed
+                late = warn_of_delay(time.monotonic() - due)
+                if late and not told:
+                    told = True
+                    typer.echo(late, err=True)
                 step = max(0.01, _TURN_S * inside.speed)
                 if stop.wait(max(0.0, due - time.monotonic())):
                     return
@@ -153,6 +159,7 @@ def _say(world: World, folder: Path | None) -> Iterator[str]:
     """What it came to, by the ledger."""
     from commands.books import Books
     from simulators.acts.duration import show
+    from simulators.terminal.warning import warn_of_crowd
 
     books = Books(f"sqlite:///{world.ledger}")
     try:
@@ -168,5 +175,7 @@ def _say(world: World, folder: Path | None) -> Iterator[str]:
     if raised:
         counts = ", ".join(f"{what} × {count}" for what, count in sorted(raised.items()))
         yield f"the newest alarms: {counts}"
+    if crowd := warn_of_crowd(world.twin.transmissions, world.twin.unheard):
+        yield crowd
     if folder is not None:
         yield f"ledger: {world.ledger}"

@@ -116,7 +116,7 @@ def make_live(
     office: Office | None = None,
 ) -> Live:
     """A twin with all that can happen to it."""
-    from commands.imitated import tell_silent
+    from commands.imitated import spread, tell_silent
     from commands.remembered import recall
     from simulators.acts import life
     from simulators.ear import Ear
@@ -131,7 +131,7 @@ def make_live(
         simulated.keys,
         seed=play.seed,
         start=start,
-        pace=play.pace,
+        pace=spread(play.pace, site),
         join_keys=simulated.join_keys,
         memories=recall(play.memory),
     )

@@ -123,3 +123,5 @@ _DOES: Final[Mapping[type[Act], Callable[[Any, Traffic, Site, float], None]]] = 
     acts.RunDown: _run_down,
     acts.Mend: _mend,
 }
+PERFORMS: Final = frozenset(kind.model_fields["act"].default for kind in _DOES)
+"""The names of these acts."""

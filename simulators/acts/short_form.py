@@ -1,11 +1,11 @@
 """Acts as one types them at a terminal: `sos R-0012`, `fall R-0033 moves`, `cut gw-2`.
 
-A verb, whom it befalls, and perhaps what follows; `HELP` has a line of each.
+A verb, whom it befalls, and perhaps what follows; `find_words` has how to write each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -69,21 +69,27 @@ _VERBS: Mapping[str, _Verb] = {
     "accept": _Verb(act="accept", takes=_RESIDENT, optional=("rule",)),
     "close": _Verb(act="close", takes=_RESIDENT, optional=("rule", "outcome")),
 }
-HELP: tuple[str, ...] = tuple(verb.help(name) for name, verb in _VERBS.items())
-"""One line for each verb."""
 
 
-def parse(line: str, subjects: Subjects) -> Act:
-    """The act that a line says. Raises BadCommand and UnknownSubject."""
-    word, *words = line.split() or [""]
+def find_words(acts: Container[str]) -> dict[str, str]:
+    """The verbs of some acts, each with how to write it."""
+    return {name: verb.help(name) for name, verb in _VERBS.items() if verb.act in acts}
+
+
+def parse(line: str, subjects: Subjects, words: Iterable[str] = _VERBS) -> Act:
+    """The act that a line says; `words` are named where it is none. Raises BadCommand and
+    UnknownSubject.
+    """
+    word, *given = line.split() or [""]
     verb = _VERBS.get(word.lower())
     if verb is None:
-        near = get_close_matches(word.lower(), _VERBS, n=3, cutoff=0.5) or sorted(_VERBS)
+        known = sorted(words)
+        near = get_close_matches(word.lower(), known, n=3, cutoff=0.5) or known
         raise BadCommand(f"there is no {word!r}; there is: {', '.join(near)}")
     names = (*verb.takes, *verb.optional)
-    if not len(verb.takes) <= len(words) <= len(names):
+    if not len(verb.takes) <= len(given) <= len(names):
         raise BadCommand(f"{word}: write {verb.help(word.lower())}")
-    values = dict(zip(names, words, strict=False))
+    values = dict(zip(names, given, strict=False))
     try:
         act = ACTS.validate_python({"act": verb.act, **verb.fixed, **values})
     except ValidationError as error:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from simulators.terminal.keyboard import Keyboard
 from simulators.terminal.picture import Happening, Picture
-from simulators.terminal.view import render, render_happening, summarise
+from simulators.terminal.view import conclude, render, render_happening, summarise
 
 _PLAIN_EACH_S: Final = 5.0
 
@@ -45,7 +45,8 @@ class Display:
             self._live.stop()
             self._live = None
         if self._last is not None:
-            self.say(summarise(self._last))
+            for line in conclude(self._last):
+                self.say(line)
 
     def say(self, text: str) -> None:
         """One line, where the view does not fill the screen."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+import textwrap
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from khaen.clock import Clock
@@ -19,10 +20,12 @@ from simulators.acts.short_form import BadCommand
 from simulators.acts.subjects import find_subjects
 from simulators.acts.vocabulary import Act
 from simulators.ear import Ear
+from simulators.faults.catalogue import parse
 from simulators.link import Fault, Link
 from simulators.mac import Memory
 from simulators.roads import Roads
-from simulators.terminal.picture import GatewayLine, Happening, Picture
+from simulators.terminal.picture import FaultLine, GatewayLine, Happening, Picture
+from simulators.terminal.warning import Warnings
 from simulators.twin import Twin
 
 LOOK_S: Final = 0.5
@@ -32,6 +35,7 @@ _DEVICES: Final = 100
 _LARGE: Final = 5000
 """With more devices than this a look costs enough to be taken more seldom."""
 _DRAIN_LOOKS, _DRAIN_LOOK_S = 20, 0.05
+_UNBROKEN: Final = "\N{NO-BREAK SPACE}"
 FAULT_HELP: Final = "fault NAME=VALUE[,KEY=VALUE…] | fault off"
 
 
@@ -45,11 +49,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What the ledger says now; `alarms` are the newest, by an id of each state that was told."""
+    """What the ledger says now; `alarms` are the newest, by an id of each state that was told, and
+    `raised` the kind of each alarm by its own id.
+    """
 
     gateways: Mapping[GatewayEui, Account] = field(default_factory=dict)
     alarms_open: int = 0
     alarms: Mapping[str, str] = field(default_factory=dict)
+    raised: Mapping[str, str] = field(default_factory=dict)
 
 
 Look = Callable[[], Awaitable[Ledger]]
@@ -82,6 +89,10 @@ class Live:
         self._recent: deque[Happening] = deque(maxlen=_KEPT)
         self._ledger: Ledger | None = None
         self._told: set[str] = set()
+        self._raised: dict[str, str] = {}
+        self._ended: tuple[FaultLine, ...] = ()
+        self._warnings = Warnings()
+        self._words = self._find_words()
         self._over = asyncio.Event()
 
     def memories(self) -> dict[DevEui, Memory]:
@@ -111,17 +122,19 @@ class Live:
         word, _, rest = line.strip().partition(" ")
         match word.lower():
             case "help" | "?":
-                self.say("; ".join((*short_form.HELP, FAULT_HELP, "quit")))
+                self.say(_fill(self._words.values()))
             case "quit" | "exit":
                 self.stop()
             case "fault" if rest.strip() == "off":
-                self._roads.clear()
+                self._end_faults()
                 self.say("faults are over")
             case "fault":
+                for name in parse(rest.strip()).named_gateways:
+                    self._subjects.gateway(name)
                 self._roads.add(rest.strip())
                 self.say(f"fault begins: {rest.strip()}")
             case _:
-                act = short_form.parse(line, self._subjects)
+                act = short_form.parse(line, self._subjects, self._words)
                 await self.perform(act)
                 self.say(f"{act.text().th}  ·  {act.text().en}")
 
@@ -136,8 +149,12 @@ class Live:
             return
         match act:
             case acts.CutGateway() if link := self._link(act.gateway):
+                if link.fault is Fault(act.how):
+                    raise BadCommand(f"{act.gateway} is cut already ({link.fault})")
                 await link.cut(Fault(act.how))
             case acts.RestoreGateway() if link := self._link(act.gateway):
+                if link.fault is None:
+                    raise BadCommand(f"{act.gateway} was not cut")
                 await link.restore()
             case acts.Accept() if self._accept is not None:
                 if not await self._accept(self._whose(act), act.which):
@@ -146,6 +163,20 @@ class Live:
                 raise BadCommand(
                     f"{act.act} cannot be done from here; `khaen scenario run` does it inside"
                 )
+
+    def _find_words(self) -> dict[str, str]:
+        """What can be typed here, each with how to write it."""
+        possible = set(on_air.PERFORMS)
+        if self._links:
+            possible |= {"cut_gateway", "restore_gateway"}
+        if self._accept is not None:
+            possible.add("accept")
+        others = {"fault": FAULT_HELP, "help": "help", "quit": "quit"}
+        return short_form.find_words(possible) | others
+
+    def _end_faults(self) -> None:
+        self._ended += self._roads.lines()
+        self._roads.clear()
 
     def _whose(self, act: acts.Accept) -> SubjectId:
         if act.resident is not None:
@@ -171,8 +202,8 @@ class Live:
             await self._drain()
             for task in running:
                 task.cancel()
-        self._roads.clear()
-        show(self.picture())
+        self._end_faults()
+        show(replace(self.picture(), faults=self._ended))
 
     async def _drain(self) -> None:
         """Wait until agents have acknowledged what is under way, for a second at most."""
@@ -188,10 +219,13 @@ class Live:
                 with suppress(StoreUnavailable):
                     self._ledger = await self._look()
                     self._tell_alarms(self._ledger)
+            for text in self._warnings.look(self.picture()):
+                self.say(f"✗ {text}")
             show(self.picture())
             await asyncio.sleep(pause)
 
     def _tell_alarms(self, ledger: Ledger) -> None:
+        self._raised |= ledger.raised
         for key, text in ledger.alarms.items():
             if key not in self._told:
                 self._told.add(key)
@@ -216,6 +250,8 @@ class Live:
             devices=ear.devices(now, most=_DEVICES),
             faults=self._roads.lines(),
             recent=tuple(self._recent),
+            behind=max(0.0, now - self._twin.traffic.next_at),
+            raised=tuple(sorted(Counter(self._raised.values()).items())),
         )
 
     def _gateways(self) -> list[GatewayLine]:
@@ -237,6 +273,13 @@ class Live:
                 )
             )
         return lines
+
+
+def _fill(words: Iterable[str]) -> str:
+    """Lines that a terminal of 80 columns has room for, after the time before the first."""
+    text = "   ".join(word.replace(" ", _UNBROKEN) for word in words)
+    lines = textwrap.wrap(text, 78, initial_indent=" " * 10, break_on_hyphens=False)
+    return "\n".join(lines).lstrip(" ").replace(_UNBROKEN, " ")
 
 
 def _why(error: Exception) -> str:

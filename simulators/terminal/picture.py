@@ -74,3 +74,7 @@ class Picture:
     devices: tuple[DeviceLine, ...]
     faults: tuple[FaultLine, ...]
     recent: tuple[Happening, ...]
+    behind: float = 0.0
+    """Seconds by which the simulation is late."""
+    raised: tuple[tuple[str, int], ...] = ()
+    """How many alarms of each kind were raised."""

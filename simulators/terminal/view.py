@@ -5,7 +5,7 @@ What is wrong comes first: cut links, silent devices. Every screen says that nob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from simulators.people import BANGKOK
 from simulators.terminal.picture import DeviceLine, FaultLine, GatewayLine, Happening, Picture
+from simulators.terminal.warning import warn_of_silence
 
 _MOST_GATEWAYS: Final = 8
 _MOST_FAULTS: Final = 4
@@ -27,7 +28,7 @@ def render(picture: Picture, console: Console, *, typed: str = "") -> Group:
     """The picture as it fits the console, 12 lines at least, with what is being typed beneath."""
     width, height = console.size
     room = max(_LEAST, height) - _FRAME
-    gateways = picture.gateways[: min(_MOST_GATEWAYS, room // 4)]
+    gateways = _choose(picture.gateways, min(_MOST_GATEWAYS, room // 4))
     faults = picture.faults[: min(_MOST_FAULTS, room // 4)]
     room -= len(gateways) + len(faults)
     recent = _happenings(picture.recent, console, width, room // 2)
@@ -54,6 +55,17 @@ def summarise(picture: Picture) -> str:
         f"frames {picture.frames}  unheard {picture.unheard}  acked {acked}  "
         f"silent {picture.silent_count}/{picture.device_count}{faults}{alarms}"
     )
+
+
+def conclude(picture: Picture) -> Iterator[str]:
+    """What a run came to, in lines for its end."""
+    yield summarise(picture)
+    for fault in picture.faults:
+        yield f"fault {fault.text}: {fault.done or 'touched nothing'}"
+    if picture.raised:
+        yield "alarms raised: " + ", ".join(f"{kind} × {count}" for kind, count in picture.raised)
+    if silence := warn_of_silence(picture.gateways):
+        yield silence
 
 
 def render_happening(happening: Happening) -> str:
@@ -88,6 +100,13 @@ def _counters(picture: Picture) -> Text:
             (alarms, "bold red" if picture.alarms_open else "dim"),
         )
     )
+
+
+def _choose(lines: Sequence[GatewayLine], most: int) -> Sequence[GatewayLine]:
+    """As many as there is room for: those that are cut off and those with a backlog first."""
+    if len(lines) <= most:
+        return lines
+    return sorted(lines, key=lambda line: (not line.link, -(line.backlog or 0)))[:most]
 
 
 def _gateways(lines: Sequence[GatewayLine], count: int) -> Table:

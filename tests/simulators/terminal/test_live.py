@@ -74,6 +74,7 @@ async def playing(*, seconds: float = math.inf) -> AsyncIterator[Play]:
                 gateways={first: Account(committed=7, missing=0)},
                 alarms_open=1,
                 alarms={"1 unacknowledged": "P1 sos R-0012"},
+                raised={"1": "P1 sos"},
             )
 
         async def accept(subject: SubjectId, rule: str) -> bool:
@@ -118,6 +119,8 @@ async def test_what_is_no_command_or_names_nobody_is_one_helpful_line() -> None:
             ("fall", "RESIDENT"),
             ("broker-down", "khaen scenario run"),
             ("accept R-0033 fall", "no fall of R-0033"),
+            ("restore gw-3", "gw-3 was not cut"),
+            ("fault loss=1,gateway=zz", "no gateway 'zz'; near it: gw-1"),
         ):
             said = await play.says(line)
             assert said.startswith("✗ "), said
@@ -129,8 +132,14 @@ async def test_what_is_no_command_or_names_nobody_is_one_helpful_line() -> None:
 async def test_help_names_every_word() -> None:
     async with playing() as play:
         said = await play.says("help")
-        for word in ("sos RESIDENT", "fall", "cut GATEWAY", "restore", "fault", "quit"):
+        for word in ("sos RESIDENT", "fall", "cut GATEWAY", "restore", "fault", "help", "quit"):
             assert word in said
+        assert all(len(line) <= 78 for line in said.splitlines())
+        refused = await play.says("zzzz")
+        for word in ("reboot", "broker-down", "close"):
+            assert word not in said
+            assert word not in refused
+        assert "fault" in refused
 
 
 async def test_a_gateway_is_cut_and_restored_and_shown_so() -> None:
@@ -139,6 +148,7 @@ async def test_a_gateway_is_cut_and_restored_and_shown_so() -> None:
         await play.says("cut gw-2")
         assert play.links[second].fault is not None
         assert [line.link for line in play.live.picture().gateways] == ["", "cut (refuse)", ""]
+        assert "is cut already" in await play.says("cut gw-2")
         await play.says("restore gw-2")
         assert play.links[second].fault is None
 
@@ -155,6 +165,17 @@ async def test_faults_stand_between_forwarders_and_agents_until_they_are_over() 
         assert play.live.picture().faults == ()
         await play.says("sos R-0001")
         await until(lambda: any(frame.f_port == SOS_PORT for frame in play.frames()))
+
+
+async def test_what_ended_faults_did_is_in_the_last_picture() -> None:
+    async with playing() as play:
+        await play.says("fault loss=1")
+        await until(lambda: any("lost" in line.done for line in play.live.picture().faults))
+        await play.says("fault off")
+        await play.says("quit")
+        async with asyncio.timeout(5):
+            await play.running
+        assert "lost" in play.pictures[-1].faults[0].done
 
 
 async def test_the_picture_has_devices_gateways_the_ledger_and_its_alarms() -> None:
@@ -182,6 +203,6 @@ async def test_quit_ends_it_and_so_does_its_time() -> None:
         await play.live.enter("quit")
         async with asyncio.timeout(5):
             await play.running
-        assert play.pictures
+        assert play.pictures[-1].raised == (("P1 sos", 1),)
     async with playing(seconds=0.2) as play, asyncio.timeout(5):
         await play.running

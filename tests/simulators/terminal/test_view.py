@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from simulators.terminal.picture import DeviceLine, FaultLine, GatewayLine, Happening, Picture
-from simulators.terminal.view import render, summarise
+from simulators.terminal.view import conclude, render, summarise
 
 NOW = datetime(2026, 3, 1, 1, 2, 3, tzinfo=UTC)
 
@@ -70,6 +70,26 @@ def show(picture: Picture, *, width: int = 80, height: int = 24, typed: str = ""
     with console.capture() as capture:
         console.print(render(picture, console, typed=typed))
     return capture.get().splitlines()
+
+
+def test_of_many_gateways_those_that_are_cut_off_or_wait_are_shown_first() -> None:
+    picture = make_picture(gateways=40)
+    lines = tuple(
+        replace(line, link="cut (refuse)" if number == 37 else "", acked=1000 * (number == 38))
+        for number, line in enumerate(picture.gateways, start=1)
+    )
+    shown = show(replace(picture, gateways=lines))
+    rows = [line.split()[0] for line in shown if line.startswith("gw-")]
+    assert rows[:2] == ["gw-37", "gw-38"]
+
+
+def test_the_end_says_what_faults_did_which_alarms_were_raised_and_who_did_not_answer() -> None:
+    picture = make_picture(gateways=2)
+    silent = (replace(picture.gateways[0], acked=0), picture.gateways[1])
+    said = list(conclude(replace(picture, gateways=silent, raised=(("P1 sos", 2),))))
+    assert said[0] == summarise(replace(picture, gateways=silent))
+    assert said[1:3] == ["fault loss=0.0: seen 5  lost 0", "alarms raised: P1 sos × 2"]
+    assert "no agent acknowledges what gw-1 sends" in said[3]
 
 
 def test_it_fits_a_terminal_of_80_by_24_and_says_what_it_is() -> None:
