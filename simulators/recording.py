@@ -37,6 +37,8 @@ class Source:
     """What a person must know of the file."""
     zone: tzinfo = UTC
     gateway: GatewayEui | None = None
+    is_cut: bool = False
+    """Whether the line that `lines` gave has no end: the last one of a file that was cut off."""
 
     def lines(self) -> Iterator[str]:
         """Its lines, empty ones left out; what is no UTF-8 is replaced."""
@@ -46,6 +48,7 @@ class Source:
                 while (rest := self.file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                     pass
             elif text := line.strip().decode("utf-8", "replace").lstrip("\ufeff"):
+                self.is_cut = not line.endswith(b"\n")
                 yield text
 
 

@@ -3,6 +3,7 @@
 mosquitto_sub(1), "Output format". `%I` and `tst` of `%j` are local times with their zone, `tst`
 with a `Z` before it that means nothing. `%p` of a payload that is no text is lost in its line, and
 `%j` leaves it empty: both are skipped. Hexadecimal payloads are told by their topics and digits.
+A last line without its end was cut off: it is taken only where its payload is whole JSON.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ def _read(source: Source) -> Iterator[Record]:
         document = _json_message(line)
         if document is not None:
             record = _from_json(document, source)
+        elif source.is_cut and not _is_whole(line):
+            source.skipped["cut_short"] += 1
+            continue
         elif match := _LINE.fullmatch(line):
             record = _from_text(match[1], match[2], match[3] or "", source)
         else:
@@ -49,6 +53,15 @@ def _read(source: Source) -> Iterator[Record]:
             continue
         if record is not None:
             yield record
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line without an end is known to be whole: its payload is an object of JSON."""
+    match = _LINE.fullmatch(line)
+    try:
+        return match is not None and isinstance(json.loads(match[3] or ""), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _json_message(line: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import dpkt
 
-from khaen.capture import Record, Road
+from khaen.capture import CaptureError, Record, Road
 from simulators.recording import Format, Source
 
 PORT: Final = 1700
@@ -30,6 +30,9 @@ _LINKS: dict[int, Callable[[bytes], Any]] = {
     113: dpkt.sll.SLL,
     276: dpkt.sll2.SLL2,
 }
+_VERSIONS, _SHORTEST, _WITH_EUI = (1, 2), 4, 12
+_OF_GATEWAYS, _ANSWERS = (0, 2, 5), (1, 3, 4)
+"""PUSH_DATA, PULL_DATA and TX_ACK, which hold an EUI; PUSH_ACK, PULL_RESP and PULL_ACK."""
 _BROKEN = (
     dpkt.Error, ValueError, struct.error, IndexError, KeyError, TypeError, AttributeError,
     OverflowError, OSError, RecursionError,
@@ -46,11 +49,15 @@ def _read(source: Source) -> Iterator[Record]:
         packets = dpkt.pcap.UniversalReader(source.file)
         link = packets.datalink()
     except _BROKEN as error:
-        source.told.append(f"{source.path}: its head is damaged: {type(error).__name__}")
-        return
+        raise CaptureError(
+            f"{source.path}: is no pcap, or its head is cut off: nothing of it can be read; "
+            "take the whole file anew"
+        ) from error
     if link not in _LINKS and link not in _RAW:
-        source.told.append(f"{source.path}: packets of link type {link} cannot be read")
-        return
+        raise CaptureError(
+            f"{source.path}: packets of link type {link} cannot be read; record an Ethernet or "
+            "cooked interface: tcpdump -i any -w FILE udp port 1700"
+        )
     each = iter(packets)
     while True:
         try:
@@ -95,7 +102,16 @@ def _unwrap(data: bytes, link: int) -> Any:
         return None
     if len(datagram.data) < datagram.ulen - 8:
         return "cut_short"
+    if not _is_semtech(bytes(datagram.data)):
+        return "not_semtech_udp"
     return datagram
+
+
+def _is_semtech(data: bytes) -> bool:
+    """Whether a datagram begins as Semtech's PROTOCOL.TXT, sections 3 and 5, says."""
+    if len(data) < _SHORTEST or data[0] not in _VERSIONS:
+        return False
+    return data[3] in _ANSWERS or (data[3] in _OF_GATEWAYS and len(data) >= _WITH_EUI)
 
 
 def _ip(data: bytes) -> Any:

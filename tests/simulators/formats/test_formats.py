@@ -179,16 +179,54 @@ def test_pcap_of_other_links_and_fragments(tmp_path: Path) -> None:
         (1, vlan, {}),
         (1, samples.packets()[0][1][:-9], {"cut_short": 1}),
         (113, b"\0\0\0\1\0\6" + bytes(8) + b"\x08\0" + ip, {}),
-        (105, ip, None),
+        (101, _with_payload(ip, b"hello, port"), {"not_semtech_udp": 1}),
+        (101, _with_payload(ip, samples.PUSH[:11]), {"not_semtech_udp": 1}),
     ):
         path.write_bytes(samples.pcap(tmp_path, link=link, frames=[(samples.AT, frame)]))
         recording = Recording(path)
         found = list(recording)
-        if skipped is None:
-            assert "link type 105 cannot be read" in recording.told[0]
-        else:
-            assert dict(recording.skipped) == skipped
-            assert [r.payload for r in found] == ([] if skipped else [samples.PUSH])
+        assert dict(recording.skipped) == skipped
+        assert [r.payload for r in found] == ([] if skipped else [samples.PUSH])
+
+
+def _with_payload(ip: bytes, payload: bytes) -> bytes:
+    import dpkt
+
+    packet = dpkt.ip.IP(ip)
+    packet.data.data, packet.data.ulen, packet.data.sum = payload, 8 + len(payload), 0
+    packet.len, packet.sum = 28 + len(payload), 0
+    return bytes(packet)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xd4\xc3\xb2\xa1\2\0\4\0\0\0", "is no pcap, or its head is cut off"),
+        (b"a text that is named pcap\n", "is no pcap, or its head is cut off"),
+        (b"\xd4\xc3\xb2\xa1\2\0\4\0" + bytes(12) + b"\x69\0\0\0", "link type 105 cannot"),
+    ],
+)
+def test_a_pcap_of_which_nothing_can_be_read_is_one_line(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(content)
+    with pytest.raises(CaptureError, match=says):
+        list(Recording(path, format_name="pcap"))
+
+
+@pytest.mark.parametrize(
+    ("last", "taken"),
+    [(b'{"v": 1}', 2), (b'{"v": 1', 1), (b"0a0", 1), (b"0a0b", 1), (b"0a0b\n", 2)],
+)
+def test_a_last_line_that_was_cut_is_skipped(tmp_path: Path, last: bytes, taken: int) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(
+        b"2026-03-01T08:00:00Z khaen/priority x\n2026-03-01T08:00:01Z khaen/priority " + last
+    )
+    recording = Recording(path)
+    assert len(list(recording)) == taken
+    assert dict(recording.skipped) == ({} if taken == 2 else {"cut_short": 1})
 
 
 def test_a_time_without_a_zone_is_of_the_zone_that_is_said(tmp_path: Path) -> None:
