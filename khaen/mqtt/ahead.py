@@ -15,6 +15,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 
 _AHEAD = 65_536
+MAX_PACKET = 16 * 1024 * 1024
+"""Bytes of the longest message that is taken."""
 
 
 class AheadClient(paho.Client):
@@ -37,6 +39,8 @@ class AheadClient(paho.Client):
             return MQTTErrorCode.MQTT_ERR_UNKNOWN
 
     def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > MAX_PACKET:  # paho asks for all of a packet that is still to come
+            raise ConnectionError("a message longer than was agreed")
         if self._at >= len(self._buffer):
             self._buffer, self._at = super()._sock_recv(_AHEAD), 0
         start = self._at

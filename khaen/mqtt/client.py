@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from khaen import log
 from khaen.backoff import Backoff
 from khaen.errors import SettingsError
-from khaen.mqtt.ahead import AheadClient
+from khaen.mqtt.ahead import MAX_PACKET, AheadClient
 from khaen.mqtt.session import Handlers, Message, Session
 from khaen.mqtt.settings import MqttSettings, Version
 
@@ -28,8 +28,6 @@ _ANSWER_SECONDS_AUTO = 3.0
 # A broker that comes back is found soon, however long it was away: a call for help waits for it,
 # and is promised within 10 s of the return.
 _LONGEST_PAUSE_SECONDS = 3.0
-_MAX_PACKET = 16 * 1024 * 1024
-"""Bytes of the longest message a broker may send us (MQTT 5, 3.1.2.11.4)."""
 _WRONG_VERSION = "Unsupported protocol version"
 Connect = Callable[[MqttSettings, Session, Handlers], "Client"]
 """How a program gets its client: `Client` itself, but in a simulation."""
@@ -252,7 +250,7 @@ class Client:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._session.expiry
         properties.ReceiveMaximum = self._session.window
-        properties.MaximumPacketSize = _MAX_PACKET
+        properties.MaximumPacketSize = MAX_PACKET
         return {"clean_start": self._session.expiry == 0, "properties": properties}
 
     def _wire(self, connection: _Connection) -> None:

@@ -301,3 +301,17 @@ def test_an_unreadable_topic_is_passed_over_and_the_next_message_heard() -> None
         broker.join(10)
     maximum_packet_size = b"\x27" + (16 * 1024 * 1024).to_bytes(4, "big")
     assert maximum_packet_size in heard[0]
+
+
+def test_a_message_longer_than_was_agreed_ends_the_connection_before_it_is_read() -> None:
+    heard: list[bytes] = []
+    head = b"\x32\xff\xff\xff\x7f\x00\x03t/x"  # 256 MB
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broker = threading.Thread(target=serve_once, args=(listener, heard, head))
+        broker.start()
+        settings = MqttSettings(port=listener.getsockname()[1], version=Version.V5)
+        session = Session(client_id="a", subscriptions=("t/#",))
+        with connected(settings, session, wait=False) as party:
+            until(lambda: len(party.ends) == 1, "the connection is over")
+        broker.join(10)
+    assert party.messages == []
