@@ -13,6 +13,7 @@ from commands.replay_people import People
 from commands.replay_wishes import Wishes
 from khaen.clock import Clock
 from khaen.errors import NotRunnable, SettingsError
+from khaen.ids import GatewayEui
 from khaen.site.model import Site
 from simulators.replay import sinks
 from simulators.replay.publisher import Publisher
@@ -56,12 +57,12 @@ def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
     if wishes.to != _MQTT:
         address = wishes.to.partition(":")[2]
         mqtt = named_broker(address, wishes.username, wishes.password_file, wishes.ca_file)
-        check_organisations(people)
+        gateways = _gateways(check_organisations(people))
         _say_unchecked()
         one = Publisher(mqtt, "all")
-        return sinks.Broker(lambda _account: one, stamper, clock)
+        return sinks.Broker(lambda _account: one, stamper, clock, gateways)
     _check_ledger(wishes.config)
-    check_organisations(people)
+    gateways = _gateways(check_organisations(people))
 
     def publisher_of(account: str) -> Publisher | None:
         try:
@@ -69,11 +70,15 @@ def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
         except SettingsError:
             return None
 
-    return sinks.Broker(publisher_of, stamper, clock)
+    return sinks.Broker(publisher_of, stamper, clock, gateways)
 
 
-def check_organisations(people: People) -> None:
-    """Raise SettingsError unless a site is named that takes a replay, and it is simulated."""
+def _gateways(site: Site) -> frozenset[GatewayEui]:
+    return frozenset(gateway.eui for gateway in site.gateways)
+
+
+def check_organisations(people: People) -> Site:
+    """The simulated site that takes a replay. Raises SettingsError where none does."""
     if people.taker is None:
         raise SettingsError(
             "--to a broker or an agent: name the simulated site file that takes the replay: "
@@ -87,6 +92,7 @@ def check_organisations(people: People) -> None:
             "replayed for it (quarantine, `origin_refused`); replay into a simulated site: "
             "--anonymise, or --map and --into"
         )
+    return site
 
 
 def real_organisations(site: Site) -> list[str]:

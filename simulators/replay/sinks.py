@@ -18,11 +18,11 @@ from khaen.capture import Header, PartWriter, Record
 from khaen.clock import Clock, format_time
 from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
-from khaen.topics import GatewayTopic
+from khaen.topics import ApplicationTopic, GatewayTopic
 from simulators.frames import frames
 from simulators.replay.datagrams import Datagrams
 from simulators.replay.publisher import Publisher
-from simulators.replay.skip import Skip
+from simulators.replay.skip import NOT_OF_THE_SITE, Skip
 from simulators.replay.stamp import Moved, Outgoing, Stamper
 
 PublisherOf = Callable[[str], Publisher | None]
@@ -64,9 +64,19 @@ class Sink(Protocol):
 
 
 class Broker:
-    """Publishes as the gateways' and the network server's accounts would."""
+    """Publishes as the accounts of gateways and of the network server would.
 
-    def __init__(self, publisher_of: PublisherOf, stamper: Stamper, clock: Clock) -> None:
+    `gateways` are those that it may speak for, whatever a fault made of a frame; None for all.
+    """
+
+    def __init__(
+        self,
+        publisher_of: PublisherOf,
+        stamper: Stamper,
+        clock: Clock,
+        gateways: frozenset[GatewayEui] | None = None,
+    ) -> None:
+        self._gateways = gateways
         self._publisher_of, self._stamper, self._clock = publisher_of, stamper, clock
         self._publishers: dict[str, Publisher | None] = {}
 
@@ -90,8 +100,15 @@ class Broker:
         for publisher in filter(None, self._publishers.values()):
             publisher.close()
 
+    def _may_speak_for(self, topic: GatewayTopic | ApplicationTopic) -> bool:
+        if self._gateways is None or not isinstance(topic, GatewayTopic):
+            return True
+        return topic.gateway in self._gateways
+
     def _publisher(self, message: Outgoing) -> Publisher:
         topic = topics.parse(message.topic)
+        if not self._may_speak_for(topic):
+            raise Skip(NOT_OF_THE_SITE)
         account = f"{GATEWAY}{topic.gateway}" if isinstance(topic, GatewayTopic) else NETWORK_SERVER
         if account not in self._publishers:
             self._publishers[account] = self._publisher_of(account)

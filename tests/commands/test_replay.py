@@ -297,6 +297,18 @@ def test_anonymous_files_go_into_a_folder_of_their_own(
     assert len(load(made / "site.yaml").site.devices) == 2
 
 
+def test_a_family_that_can_say_where_it_is_is_left_out(
+    typed: Khaen, capture: Path, site: Callable[..., Path], secret: Path
+) -> None:
+    theirs = site(simulated=False)
+    devices = theirs.parent / "devices.csv"
+    devices.write_text(devices.read_text().replace("khaen_wristband", "digital_matter_g62"))
+    arguments = ("--anonymise", secret, "--site", theirs)
+    said = fine(typed("replay", capture, "--to", "null", *arguments))
+    assert "11 records read, 0 sent" in said
+    assert "11 left out: position" in said
+
+
 def test_without_the_site_nobody_knows_what_a_payload_gives_away(
     typed: Khaen, capture: Path, secret: Path
 ) -> None:

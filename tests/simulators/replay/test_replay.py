@@ -297,6 +297,14 @@ def test_each_message_goes_by_the_account_that_may_send_it() -> None:
     sink.close()
 
 
+def test_a_broker_hears_only_of_gateways_that_may_be_spoken_for() -> None:
+    others = frozenset({GATEWAYS[1]})
+    sink = sinks.Broker(lambda _account: None, Stamper("run"), SystemClock(), others)
+    for gateway, reason in ((GATEWAY, "not_of_the_site"), (GATEWAYS[1], "no_account_gateway")):
+        with pytest.raises(Skip, match=reason):
+            sink.send(envelope(BANDS[0].telemetry(), 1, gateway=gateway), lambda at: at)
+
+
 # -- all of it ----------------------------------------------------------------------
 
 
