@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from khaen.errors import SettingsError
+from khaen.errors import NotRunnable, SettingsError
 
 if TYPE_CHECKING:
     from khaen.site.model import Device, Site
@@ -93,6 +93,28 @@ def tell_silent(site: Site, traffic: Traffic) -> None:
             reasons["are not known to the simulator"].add(device.family)
     for reason, families in sorted(reasons.items()):
         typer.echo(f"silent, for they {reason}: {', '.join(sorted(families))}", err=True)
+
+
+def keep_site(simulated: Simulated, folder: Path, seed: int) -> None:
+    """Write the site's file, lists and keys into a new folder `site` there, for other commands.
+
+    Plans, which are files elsewhere, are left out. Raises NotRunnable.
+    """
+    from commands.remembered import write_join_keys
+    from simulators.sites.demonstration import Demonstration, write_site
+
+    site = simulated.site
+    organisations = tuple(o.model_copy(update={"plan": None}) for o in site.organisations)
+    site = site.model_copy(
+        update={"organisations": organisations, "plans": (), "keys_file": Path("keys.csv")}
+    )
+    try:
+        (folder / "site").mkdir()
+        write_site(Demonstration(site=site, keys=simulated.keys, seed=seed), folder / "site")
+    except OSError as error:
+        raise NotRunnable(f"{error.filename}: {error.strerror}; free some disk") from error
+    if simulated.join_keys:
+        write_join_keys(folder / "site" / "join-keys.csv", simulated.join_keys)
 
 
 def spread(pace: Pace, site: Site) -> Pace:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 async def whole_site(simulated: Simulated, play: Play, display: Display) -> AsyncIterator[Live]:
     """A site's processes on this machine, and a twin that speaks to its agents."""
     from commands.demonstration import Backhauls
+    from commands.imitated import keep_site
     from commands.premises import let_in, new_folder, started
     from commands.simulation import make_live
     from deploy.local import LocalSite
@@ -35,6 +36,8 @@ async def whole_site(simulated: Simulated, play: Play, display: Display) -> Asyn
     simulated = give_agents(simulated)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(new_folder(play.folder, "simulate"))
+        if play.folder is not None:
+            keep_site(simulated, folder, play.seed)
         backhauls = await stack.enter_async_context(Backhauls())
         local = LocalSite(
             simulated.site,

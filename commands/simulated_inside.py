@@ -49,7 +49,7 @@ class Inside:
 
 def run(simulated: Simulated, inside: Inside) -> None:
     """Simulate until its time is over or a signal ends it. Raises NotRunnable, SettingsError."""
-    from commands.imitated import spread, tell_silent
+    from commands.imitated import keep_site, spread, tell_silent
     from commands.premises import new_folder
     from simulators.acts import life
     from simulators.inside.world import CALM, REAL, World
@@ -75,6 +75,8 @@ def run(simulated: Simulated, inside: Inside) -> None:
             join_keys=simulated.join_keys,
         ) as world,
     ):
+        if inside.folder is not None:
+            keep_site(simulated, folder, inside.seed)
         tell_silent(world.site, world.traffic)
         if inside.life:
             life.begin(world.traffic, world.site, seed=inside.seed, often=inside.life)

@@ -24,6 +24,7 @@ from khaen.errors import KhaenError
 from khaen.lorawan.frame import JoinRequest, parse
 from khaen.lorawan.join import verify_join_request
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
+from khaen.site.loader import load
 from simulators.application.raw import HEAD, LENGTH, MAGIC
 from simulators.payloads.wristband import SOS_PORT
 from simulators.sites.demonstration import make_site, write_site
@@ -365,6 +366,8 @@ def test_inside_a_quarter_of_an_hour_is_soon_over_and_in_a_ledger(
             "SELECT count(*), min(received_at), max(received_at) FROM reception"
         )
     assert count > 150
+    assert len(load(tmp_path / "kept" / "site" / "site.yaml").keys) == 60
+    assert (tmp_path / "kept" / "site" / "keys.csv").stat().st_mode & 0o077 == 0
     start = 1_772_298_000  # 2026-03-01 in Thailand
     assert start <= first / 1e6 <= last / 1e6 <= start + 900
 
