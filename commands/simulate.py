@@ -35,7 +35,7 @@ def simulate(
         typer.Option("--as-simulated", help="A real site's twin, with other EUIs and keys."),
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, help="The same seed makes the same frames, to the byte.")
+        int, typer.Option(min=0, help="With the same --from, the same frames to the byte.")
     ] = 1,
     begin: Annotated[
         str | None,

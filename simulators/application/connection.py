@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         if code:
             connection.close()
             reason = packets.REFUSALS.get(code, f"it answers {code}")
-            raise NotRunnable(f"{where}: the broker refuses us: {reason}; see --user")
+            raise NotRunnable(f"{where}: the broker refuses us: {reason}; see --username")
         connection._keep_alive(settings.keepalive / 2)
         return connection
 

@@ -279,7 +279,7 @@ def test_a_broker_that_refuses_the_password_is_one_clear_line(
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert "refuses us" in last
-    assert "--user" in last
+    assert "--username" in last
     assert "secret of" not in done.stderr
     assert "Traceback" not in done.stderr
 
