@@ -16,6 +16,7 @@ from khaen.errors import NotRunnable, SettingsError
 from khaen.ids import GatewayEui
 from khaen.site.model import Site
 from simulators.replay import sinks
+from simulators.replay.damage import Damage
 from simulators.replay.publisher import Publisher
 from simulators.replay.stamp import Stamper
 from simulators.replay.timeline import Shift
@@ -29,7 +30,9 @@ def goes_out(to: str) -> bool:
     return to == _MQTT or to.startswith((f"{_MQTT}:", _UDP))
 
 
-def make_sink(wishes: Wishes, people: People, clock: Clock, shift: Shift) -> sinks.Sink:
+def make_sink(
+    wishes: Wishes, people: People, clock: Clock, shift: Shift, damage: Damage
+) -> sinks.Sink:
     """Where it goes. Raises SettingsError where it may not, NotRunnable or CaptureError."""
     to = wishes.to
     if to == "null":
@@ -37,9 +40,9 @@ def make_sink(wishes: Wishes, people: People, clock: Clock, shift: Shift) -> sin
     if to == "-":
         return sinks.Lines(sys.stdout)
     if to.startswith(_UDP):
-        return _agent(to, people, shift)
+        return _agent(to, people, shift, damage)
     if goes_out(to):
-        return _broker(wishes, people, clock)
+        return _broker(wishes, people, clock, damage)
     anonymous = people.identities is not None and people.identities.anonymous
     return sinks.Capture(
         Path(to), clock, simulated=anonymous, site=None if anonymous else _site_id(people)
@@ -51,7 +54,7 @@ def _site_id(people: People) -> str | None:
     return site.site.site if site else None
 
 
-def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
+def _broker(wishes: Wishes, people: People, clock: Clock, damage: Damage) -> sinks.Broker:
     run = f"{time.time_ns()}"
     stamper = Stamper(run, region=people.region)
     if wishes.to != _MQTT:
@@ -60,7 +63,7 @@ def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
         gateways = _gateways(check_organisations(people))
         _say_unchecked()
         one = Publisher(mqtt, "all")
-        return sinks.Broker(lambda _account: one, stamper, clock, gateways)
+        return sinks.Broker(lambda _account: one, stamper, clock, gateways, damage)
     _check_ledger(wishes.config)
     gateways = _gateways(check_organisations(people))
 
@@ -70,7 +73,7 @@ def _broker(wishes: Wishes, people: People, clock: Clock) -> sinks.Broker:
         except SettingsError:
             return None
 
-    return sinks.Broker(publisher_of, stamper, clock, gateways)
+    return sinks.Broker(publisher_of, stamper, clock, gateways, damage)
 
 
 def _gateways(site: Site) -> frozenset[GatewayEui]:
@@ -138,7 +141,7 @@ def _say_unchecked() -> None:
     )
 
 
-def _agent(to: str, people: People, shift: Shift) -> sinks.Agent:
+def _agent(to: str, people: People, shift: Shift, damage: Damage) -> sinks.Agent:
     host, _, port = to[len(_UDP) :].rpartition(":")
     if not port.isdigit() or int(port) > _MAX_PORT:
         raise SettingsError(f"--to {to}: write udp:HOST:PORT")
@@ -156,4 +159,4 @@ def _agent(to: str, people: People, shift: Shift) -> sinks.Agent:
             "replayed would count as real"
         )
     check_organisations(people)
-    return sinks.Agent((host.strip("[]") or "127.0.0.1", int(port)), allowed)
+    return sinks.Agent((host.strip("[]") or "127.0.0.1", int(port)), allowed, damage)

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -26,9 +26,11 @@ from khaen.clock import SystemClock, format_time, parse_time
 from khaen.errors import SettingsError
 from khaen.ids import parse_gateway_eui
 from simulators.faults import catalogue
+from simulators.faults.fault import Fault
 from simulators.faults.faults import Faults
 from simulators.recording import Recording
 from simulators.replay.choice import Choice
+from simulators.replay.damage import Damage, FaultsFrom
 from simulators.replay.identities import Anonymous
 from simulators.replay.members import Members
 from simulators.replay.recount import Recount
@@ -53,8 +55,12 @@ def play(wishes: Wishes) -> bool:
     remap = people_of.make_remap(people)
     members = Members(people.taker) if people.taker and goes_out(wishes.to) else None
     choice = _choice(wishes, people)
-    faults = _faults(wishes, people)
-    sink = make_sink(wishes, people, clock, shift)
+    wanted = catalogue.parse_all(wishes.faults)
+    # What is sent is stamped, for which it must be whole: only then is it broken.
+    breaking = [fault for fault in wanted if fault.breaks_messages and goes_out(wishes.to)]
+    faults = _faults(wishes, people, [fault for fault in wanted if fault not in breaking])
+    damage = Damage(_faults(wishes, people, breaking))
+    sink = make_sink(wishes, people, clock, shift, damage)
     try:
         replay = Replay(
             recording,
@@ -72,6 +78,7 @@ def play(wishes: Wishes) -> bool:
         _end_by_signal(stop)
         with _progress(recording, replay) as look:
             tally = replay.run(look)
+        tally.faults = (*tally.faults, *damage.tallies)
         figures = sink.finish()
     finally:
         sink.close()
@@ -162,12 +169,14 @@ def _moment(option: str, text: str | None) -> datetime | None:
         raise SettingsError(f"{option}: {error}; write 2026-03-01T08:00:00Z") from error
 
 
-def _faults(wishes: Wishes, people: people_of.People) -> Callable[[datetime], Faults] | None:
-    if not wishes.faults:
+def _faults(
+    wishes: Wishes, people: people_of.People, faults: Sequence[Fault]
+) -> FaultsFrom | None:
+    if not faults:
         return None
     make = partial(
         Faults,
-        catalogue.parse_all(wishes.faults),
+        faults,
         wishes.seed,
         ciphers=people_of.sessions(people),
         names=people_of.names(people),

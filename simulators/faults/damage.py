@@ -21,6 +21,11 @@ class Corrupt(Fault):
     where: Literal["frame", "message"] = "frame"
     """`frame`: in the PHYPayload, or an event's payload. `message`: anywhere in what is sent."""
 
+    @property
+    def breaks_messages(self) -> bool:
+        """Where bits are turned anywhere."""
+        return self.where == "message"
+
     def begin(self, link: Link) -> Act:
         """Turn bits."""
 
@@ -46,6 +51,11 @@ class Truncate(Fault):
     """The end of a message is missing, from any byte on: JSON, protobuf or datagram."""
 
     fault: Literal["truncate"] = "truncate"
+
+    @property
+    def breaks_messages(self) -> bool:
+        """Always."""
+        return True
 
     def begin(self, link: Link) -> Act:
         """Cut."""

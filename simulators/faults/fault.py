@@ -55,6 +55,11 @@ class Fault(BaseModel):
         """Every gateway that the fault names, for whatever purpose."""
         return self.gateways
 
+    @property
+    def breaks_messages(self) -> bool:
+        """Whether it breaks what is sent, not what is said in it."""
+        return False
+
     def chooser(self, random: Random) -> Callable[[], bool]:
         """Says of each record within reach whether the fault touches it."""
         share = self.share

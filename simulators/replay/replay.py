@@ -14,15 +14,13 @@ from simulators.faults.fault import Fault
 from simulators.faults.fault import Tally as FaultTally
 from simulators.faults.faults import Faults
 from simulators.replay.choice import Choice
+from simulators.replay.damage import FaultsFrom
 from simulators.replay.members import Members
 from simulators.replay.recount import Recount
 from simulators.replay.remap import Remap
 from simulators.replay.sinks import Sink, is_publishable
 from simulators.replay.skip import Skip
 from simulators.replay.timeline import Timeline
-
-FaultsFrom = Callable[[datetime], Faults]
-"""Makes the faults of a stream that begins then."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,12 +14,13 @@ from typing import Final, Protocol, TextIO
 
 from edge.status import find_version
 from khaen import topics
-from khaen.capture import Header, PartWriter, Record
+from khaen.capture import Header, PartWriter, Record, Road
 from khaen.clock import Clock, format_time
 from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
 from khaen.topics import ApplicationTopic, GatewayTopic
 from simulators.frames import frames
+from simulators.replay.damage import Damage
 from simulators.replay.datagrams import Datagrams
 from simulators.replay.publisher import Publisher
 from simulators.replay.skip import NOT_OF_THE_SITE, Skip
@@ -75,15 +76,19 @@ class Broker:
         stamper: Stamper,
         clock: Clock,
         gateways: frozenset[GatewayEui] | None = None,
+        damage: Damage | None = None,
     ) -> None:
-        self._gateways = gateways
+        self._gateways, self._damage = gateways, damage or Damage()
         self._publisher_of, self._stamper, self._clock = publisher_of, stamper, clock
         self._publishers: dict[str, Publisher | None] = {}
 
     def send(self, record: Record, moved: Moved) -> None:
         """As Sink.send."""
         for message in self._stamper.stamp(record, moved, self._clock.now()):
-            self._publisher(message).publish(message)
+            publisher = self._publisher(message)
+            sent = replace(record, road=Road.MQTT, topic=message.topic, payload=message.payload)
+            for arriving in self._damage(sent):
+                publisher.publish(replace(message, payload=arriving.payload))
 
     def finish(self) -> Mapping[str, int]:
         """As Sink.finish."""
@@ -121,8 +126,13 @@ class Broker:
 class Agent:
     """Speaks to one agent as its packet forwarder. `gateways` are those that it may speak for."""
 
-    def __init__(self, address: tuple[str, int], gateways: frozenset[GatewayEui]) -> None:
-        self._gateways, self._address = gateways, address
+    def __init__(
+        self,
+        address: tuple[str, int],
+        gateways: frozenset[GatewayEui],
+        damage: Damage | None = None,
+    ) -> None:
+        self._gateways, self._address, self._damage = gateways, address, damage or Damage()
         self._datagrams = Datagrams()
         self._waiting: set[int] = set()
         self._acked = self._sent = 0
@@ -144,10 +154,12 @@ class Agent:
             while len(self._waiting) >= _WINDOW:
                 if not self._listen(_ACKS_S):
                     self._waiting.clear()
-            with suppress(ConnectionRefusedError):  # what the kernel says of an earlier one
-                self._socket.send(datagram)
-            self._waiting.add(token)
-            self._sent += 1
+            sent = replace(record, road=Road.UDP_UP, topic="", payload=datagram)
+            for arriving in self._damage(sent):
+                with suppress(ConnectionRefusedError):  # what the kernel says of an earlier one
+                    self._socket.send(arriving.payload)
+                self._waiting.add(token)
+                self._sent += 1
         self._listen(0.0)
 
     def finish(self) -> Mapping[str, int]:

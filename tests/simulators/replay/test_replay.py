@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -22,6 +23,7 @@ from simulators.faults.faults import Faults
 from simulators.frames import frames
 from simulators.replay import sinks
 from simulators.replay.choice import Choice
+from simulators.replay.damage import Damage
 from simulators.replay.publisher import Publisher
 from simulators.replay.recount import Recount
 from simulators.replay.replay import Replay, Tally
@@ -303,6 +305,43 @@ def test_a_broker_hears_only_of_gateways_that_may_be_spoken_for() -> None:
     for gateway, reason in ((GATEWAY, "not_of_the_site"), (GATEWAYS[1], "no_account_gateway")):
         with pytest.raises(Skip, match=reason):
             sink.send(envelope(BANDS[0].telemetry(), 1, gateway=gateway), lambda at: at)
+
+
+class Heard:
+    """Takes what is published."""
+
+    def __init__(self) -> None:
+        self.payloads: list[bytes] = []
+
+    def publish(self, message: Outgoing) -> None:
+        self.payloads.append(message.payload)
+
+
+@pytest.mark.parametrize("short", ["truncate", "corrupt=1,where=message"])
+def test_a_broker_gets_messages_that_break_after_their_stamp(short: str) -> None:
+    records = [envelope(BANDS[0].telemetry(), number) for number in range(1, 21)]
+    damage = Damage(lambda start: Faults((catalogue.parse(short),), 1, start))
+    whole, broken = publish(records, Damage()), publish(records, damage)
+    assert len(whole) == len(broken) == 20
+    if short == "truncate":
+        assert all(b != w and w.startswith(b) for w, b in zip(whole, broken, strict=True))
+    else:
+        assert all(b != w and len(b) == len(w) for w, b in zip(whole, broken, strict=True))
+    assert [did.changed for _fault, did in damage.tallies] == [20]
+
+
+def publish(records: Iterable[Record], damage: Damage) -> list[bytes]:
+    """What a broker gets of them."""
+    heard = Heard()
+    sink = sinks.Broker(
+        lambda _account: cast("Publisher", heard),
+        Stamper("run"),
+        ManualClock(after(3600)),
+        damage=damage,
+    )
+    for record in records:
+        sink.send(record, lambda at: at)
+    return heard.payloads
 
 
 # -- all of it ----------------------------------------------------------------------
