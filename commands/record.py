@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.configured import CONFIG, Config
-from khaen.errors import SettingsError
+from khaen.errors import NotRunnable, SettingsError, StoreUnavailable
 
 if TYPE_CHECKING:
     from khaen.mqtt import MqttSettings
@@ -73,13 +73,34 @@ def record(
     )
     log.configure(level="WARNING", program="record")
     stop = _stopped()
-    recorder = Recorder(settings, out, SystemClock(), limits=limits, simulated=simulated)
+    site, unreal = (None, False) if mqtt is not None else site_of(config)
+    recorder = Recorder(
+        settings, out, SystemClock(), limits=limits, site=site, simulated=simulated or unreal
+    )
     with recorder:
         recorder.await_connected()
         _watch(recorder, stop, seconds)
     _tell(recorder, out)
     if recorder.error is not None:
         raise recorder.error
+
+
+def site_of(config: Path) -> tuple[str | None, bool]:
+    """The site of the ledger beside the broker, and whether nobody in it is real; where it cannot
+    be read, nothing is said.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from commands.configured import ledger, read
+    from store.registry import Registry
+
+    try:
+        with ledger(read(config)) as database, database.read() as connection:
+            registry = Registry.load(connection)
+    except (NotRunnable, StoreUnavailable, SQLAlchemyError):
+        return None, False
+    organisations = registry.organisations.values()
+    return registry.site or None, bool(organisations) and all(o.simulated for o in organisations)
 
 
 def named_broker(

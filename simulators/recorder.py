@@ -89,7 +89,7 @@ class Recorder:
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
@@ -97,6 +97,8 @@ class Recorder:
         self._client.stop()
         with self._lock:
             self._guard(self._writer.close)
+            if kind is not None and not self._writer.records:
+                self._writer.discard()  # it never began: the name is free for the next try
 
     def await_connected(self, timeout_s: float = _CONNECT_S) -> None:
         """Wait until everything is subscribed. Raises NotRunnable."""

@@ -108,6 +108,10 @@ class PartWriter:
         """Flush and end. Raises CaptureFull."""
         self._writer.close()
 
+    def discard(self) -> None:
+        """Remove the file that is written to; after `close`."""
+        self._writer.path.unlink(missing_ok=True)
+
     def _begin(self, part: int) -> Writer:
         path = part_path(self._path, part) if self.limits.in_parts else self._path
         self._began = self._monotonic()

@@ -129,8 +129,21 @@ def test_without_a_broker_it_says_so(tmp_path: Path) -> None:
         pytest.raises(NotRunnable, match="no broker to record from"),
     ):
         recorder.await_connected(0.3)
+    with Recorder(settings, tmp_path / "y.khcap", SystemClock()):
+        pass
     with pytest.raises(CaptureError, match="is there already"):
-        Recorder(settings, tmp_path / "x.khcap", SystemClock())
+        Recorder(settings, tmp_path / "y.khcap", SystemClock())
+
+
+def test_a_recording_that_never_began_leaves_its_name_free(tmp_path: Path) -> None:
+    settings = MqttSettings(port=find_free_port())
+    for limits in (None, Limits(part_s=60)):
+        with (
+            pytest.raises(NotRunnable),
+            Recorder(settings, tmp_path / "x.khcap", SystemClock(), limits=limits) as recorder,
+        ):
+            recorder.await_connected(0.3)
+        assert list(tmp_path.iterdir()) == []
 
 
 # -- the command --------------------------------------------------------------
