@@ -169,9 +169,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
         raise SettingsError(f"{option}: {error}; write 2026-03-01T08:00:00Z") from error
 
 
-def _faults(
-    wishes: Wishes, people: people_of.People, faults: Sequence[Fault]
-) -> FaultsFrom | None:
+def _faults(wishes: Wishes, people: people_of.People, faults: Sequence[Fault]) -> FaultsFrom | None:
     if not faults:
         return None
     make = partial(
