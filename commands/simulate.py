@@ -135,7 +135,10 @@ def simulate(
     if inside or application is not None:
         _check_kept(memory, join_keys)
     if application is not None:
-        _check_events(faults, inside=inside)
+        _check_events(faults, application, inside=inside)
+        befalling = tuple(parse_all(faults or ()))
+        chosen = choose(choice)
+        check_faults(befalling, chosen)
         events = simulated_events.Events(
             form=application,
             broker=_broker(mqtt, user, password_file, ca_file, config),
@@ -145,8 +148,9 @@ def simulate(
             pace=pace,
             seed=seed,
             life=life,
+            faults=befalling,
         )
-        asyncio.run(until_stopped(simulated_events.run(choose(choice), events)))
+        asyncio.run(until_stopped(simulated_events.run(chosen, events)))
         return
     _check_radio(rate, mqtt, config)
     parsed = parse_all(faults or ())
@@ -199,15 +203,12 @@ def _check_radio(rate: float | None, mqtt: str | None, config: Path | None) -> N
             raise SettingsError(f"{name} goes with --application; radio goes to agents, by UDP")
 
 
-def _check_events(faults: Sequence[str] | None, *, inside: bool) -> None:
+def _check_events(faults: Sequence[str] | None, form: Application, *, inside: bool) -> None:
     """Raise SettingsError for what events have no use for."""
     if inside:
         raise SettingsError("--inside and --application are two ways; say one of them")
-    if faults:
-        raise SettingsError(
-            "--fault acts on what agents hear, not with --application; record the events, and say "
-            "--fault to khaen replay"
-        )
+    if faults and form.startswith("raw"):
+        raise SettingsError("--fault befalls messages, which raw uplinks are not: choose a form")
 
 
 def _check_kept(memory: Path | None, join_keys: Path | None) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from khaen.site.model import Site
     from simulators.application.form import Form, Sink
     from simulators.application.stream import Stream, Tempo
+    from simulators.faults.fault import Fault
+    from simulators.faults.faults import Faults
     from simulators.sites.twin import Simulated
     from simulators.traffic import Pace, Traffic
 
@@ -51,6 +53,7 @@ class Events:
     pace: Pace
     seed: int
     life: float
+    faults: tuple[Fault, ...] = ()
 
 
 async def run(simulated: Simulated, events: Events) -> None:
@@ -58,6 +61,7 @@ async def run(simulated: Simulated, events: Events) -> None:
     from commands.imitated import spread, tell_silent
     from khaen.clock import SystemClock
     from simulators.acts import life
+    from simulators.application.faulty import FaultySink
     from simulators.application.plain import PlainMac
     from simulators.application.stream import Stream
     from simulators.application.uplinks import Uplinks
@@ -68,6 +72,7 @@ async def run(simulated: Simulated, events: Events) -> None:
     if events.broker is not None and events.form in {Application.RAW, Application.RAW_BYTES}:
         raise SettingsError("--mqtt: raw uplinks have no topic; they go to standard output")
     simulated = join_all(simulated, seed=events.seed)
+    faults = _faults(events, simulated)
     clock = SystemClock()
     traffic = Traffic(
         simulated.site,
@@ -90,7 +95,11 @@ async def run(simulated: Simulated, events: Events) -> None:
     telling = asyncio.create_task(_tell(stream, traffic, events.tempo), name="progress")
     try:
         async with _sink(events) as sink:
-            await stream.run(sink, events.tempo, seconds=events.seconds)
+            faulty = FaultySink(sink, faults)
+            await stream.run(
+                faulty if events.faults else sink, events.tempo, seconds=events.seconds
+            )
+            await faulty.finish()
     except BrokenPipeError:
         # Nobody reads any more, which is an end like any other; Python shall not say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,8 +107,20 @@ async def run(simulated: Simulated, events: Events) -> None:
         telling.cancel()
         await asyncio.wait({telling})
         typer.echo(_say(stream), err=True)
+        for fault, did in faults.tallies:
+            typer.echo(f"  fault {fault.fault}: {did}", err=True)
         if crowd := warn_of_crowd(stream.uplinks + stream.unheard, stream.unheard):
             typer.echo(crowd, err=True)
+
+
+def _faults(events: Events, simulated: Simulated) -> Faults:
+    """The faults by the site's names; events have their counters openly and need no keys."""
+    from simulators.acts.subjects import find_subjects
+    from simulators.faults.faults import Faults
+
+    names = find_subjects(simulated.site).names()
+    begin = events.begin or datetime.now(UTC)
+    return Faults(events.faults, events.seed, begin, names=names, ciphers={})
 
 
 def _dated(events: Events, now: datetime) -> datetime | None:

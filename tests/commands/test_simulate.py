@@ -245,7 +245,7 @@ def test_a_signal_ends_it_soon_and_well(
         (("--fault", "lost=0.1"), "fault 'lost' is none"),
         (("--fault", "loss=0.1,gateway=zz"), "no gateway 'zz'; near it: gw-1"),
         (("--fault", "loss=0.1,device=zz"), "no device 'zz'"),
-        (("--application", "raw", "--fault", "loss=0.1"), "--fault acts on what agents hear"),
+        (("--application", "raw", "--fault", "loss=0.1"), "--fault befalls messages"),
         (("--application", "raw", "--inside"), "say one of them"),
         (("--inside",), "--inside: say how long"),
         (("--inside", "--memory", "m.json"), "--memory goes with radio"),
