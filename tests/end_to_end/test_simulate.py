@@ -107,9 +107,9 @@ def test_a_person_makes_things_happen_and_sees_them(simulate: Callable[..., Term
     children = terminal.process.children(recursive=True)
     assert len(children) == 7  # broker, three agents, ingest, alarms, console
     terminal.type("sos R-0012\r")
-    terminal.until("เหตุ P1 sos R-0012: unacknowledged")
+    terminal.until("เหตุ R-0012 กดขอความช่วยเหลือ  ·  P1 sos R-0012: unacknowledged")
     terminal.type("accept R-0012\r")
-    terminal.until("เหตุ P1 sos R-0012: acknowledged")
+    terminal.until("P1 sos R-0012: acknowledged")
     terminal.type("cut gw-2\rfault loss=0.5\r")
     terminal.until("cut (refuse)")
     terminal.until("fault begins: loss=0.5")
