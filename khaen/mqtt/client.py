@@ -200,6 +200,8 @@ class Client:
             connection.speaks = False
             connection.client.loop_start()
             stable.start()
+            if self._stop.is_set():  # it was said before there was anything to disconnect
+                connection.client.disconnect()
             self._await_answer(connection)
             connection.over.wait()
         except (OSError, ValueError) as error:

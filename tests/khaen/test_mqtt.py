@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
 from khaen.backoff import Backoff
 from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session, Version, Will
+from khaen.mqtt.ahead import AheadClient
 from tests.support.broker import Mosquitto
 
 StartMosquitto = Callable[..., Mosquitto]
@@ -202,6 +204,29 @@ def test_stopping_does_not_wait_for_a_broker_that_is_away(free_port: int) -> Non
         began = monotonic()
         party.client.stop()
         assert monotonic() - began < 5
+
+
+def test_a_stop_that_comes_before_the_connection_ends_it(
+    mosquitto: StartMosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    client = Client(
+        MqttSettings(port=mosquitto().port),
+        Session(client_id="brief"),
+        Handlers(message=lambda _: None, disconnected=lambda _: ended.set()),
+    )
+    connect = AheadClient.connect
+
+    def stop_first(self: AheadClient, *arguments: Any, **more: Any) -> Any:
+        stopping = threading.Thread(target=client.stop, args=(0.0,))
+        stopping.start()
+        stopping.join()
+        return connect(self, *arguments, **more)
+
+    monkeypatch.setattr(AheadClient, "connect", stop_first)
+    client.start()
+    assert ended.wait(30)
+    client.stop()
 
 
 async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1(free_port: int, tmp_path: Path) -> None:
