@@ -29,42 +29,27 @@ app = typer.Typer(
 app.command(name="up")(up.up)
 
 
-@app.command(name="demo", add_help_option=False, context_settings=_ON)
-def demo(context: typer.Context) -> None:
-    """Run a simulated site on this machine."""
-    simulated = import_module("commands.demo").app
-    raise typer.Exit(simulated(context.args, prog_name="khaen demo", standalone_mode=False) or 0)
+def _add(name: str, does: str) -> None:
+    """Add the command of a module that is imported only when it runs."""
+
+    @app.command(name=name, help=does, add_help_option=False, context_settings=_ON)
+    def run(context: typer.Context) -> None:
+        command = import_module(f"commands.{name}").app
+        arguments = {"prog_name": f"khaen {name}", "standalone_mode": False}
+        raise typer.Exit(command(context.args, **arguments) or 0)
 
 
-@app.command(name="record", add_help_option=False, context_settings=_ON)
-def record(context: typer.Context) -> None:
-    """Record all that passes a site's broker."""
-    recorded = import_module("commands.record").app
-    raise typer.Exit(recorded(context.args, prog_name="khaen record", standalone_mode=False) or 0)
-
-
-@app.command(name="simulate", add_help_option=False, context_settings=_ON)
-def simulate(context: typer.Context) -> None:
-    """Simulate a site without hardware, as radio or as events."""
-    simulated = import_module("commands.simulate").app
-    raise typer.Exit(
-        simulated(context.args, prog_name="khaen simulate", standalone_mode=False) or 0
-    )
-
-
-@app.command(name="scenario", add_help_option=False, context_settings=_ON)
-def scenario(context: typer.Context) -> None:
-    """Run scenarios: what happens at a simulated site, and whether what must come of it does."""
-    played = import_module("commands.scenario").app
-    raise typer.Exit(played(context.args, prog_name="khaen scenario", standalone_mode=False) or 0)
-
-
-@app.command(name="replay", add_help_option=False, context_settings=_ON)
-def replay(context: typer.Context) -> None:
-    """Send recorded traffic again."""
-    replayed = import_module("commands.replay").app
-    raise typer.Exit(replayed(context.args, prog_name="khaen replay", standalone_mode=False) or 0)
-
+for _name, _does in (
+    ("demo", "Run a simulated site on this machine."),
+    ("record", "Record all that passes a site's broker."),
+    ("simulate", "Simulate a site without hardware, as radio or as events."),
+    (
+        "scenario",
+        "Run scenarios: what happens at a simulated site, and whether what must come of it does.",
+    ),
+    ("replay", "Send recorded traffic again."),
+):
+    _add(_name, _does)
 
 app.add_typer(site.app, name="site")
 app.add_typer(audit.app, name="audit")
