@@ -12,6 +12,10 @@ from khaen.ids import Epoch, parse_epoch
 from khaen.receipt import MAX_GAPS
 from khaen.wire import MAX_SEQ
 
+MAX_WORD = 32
+MAX_WARNINGS = 32
+WarningCode = Annotated[str, Field(pattern=rf"^[a-z0-9_]{{1,{MAX_WORD}}}$")]
+
 
 class DiskStatus(BaseModel):
     """The outbox's file system and the outbox's own share of it, in bytes."""
@@ -51,6 +55,15 @@ class GatewayStatus(BaseModel):
     last_receipt: AwareDatetime | None = None
     broker: str
     """`connected since …` or why not, as it truly is."""
+    uptime_s: float | None = Field(default=None, ge=0)
+    """Seconds since the agent was started."""
+    offset_ms: float | None = None
+    """How far the host's clock still is from what keeps it true, by the kernel; None while nothing
+    does."""
+    clock_source: str | None = Field(default=None, max_length=MAX_WORD)
+    """What keeps the host's clock: `gps`, `chrony`, `timesyncd`, `ntpd`, `kernel`, `none`."""
+    warnings: tuple[WarningCode, ...] = Field(default=(), max_length=MAX_WARNINGS)
+    """Codes of what a person should know (docs/wire.md)."""
 
 
 def parse(payload: bytes) -> GatewayStatus:

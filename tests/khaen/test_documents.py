@@ -76,7 +76,8 @@ def test_a_status_survives_the_wire() -> None:
     sent = status.GatewayStatus(
         at=at, version="0.1.0", configuration="c", epoch=EPOCH, last_seq=9, backlog=2, held=9,
         waiting=((4, 5),), disk=status.DiskStatus(free=1, used=2, quota=3), clock=Rung.SYNCED,
-        broker="connected",
+        broker="connected", uptime_s=12.5, offset_ms=-0.25, clock_source="chrony",
+        warnings=("disk_low", "twin_agent"),
     )  # fmt: skip
     assert status.parse(sent.model_dump_json().encode()) == sent
 
@@ -89,6 +90,10 @@ def test_a_status_survives_the_wire() -> None:
         {"last_seq": 2**63},
         {"waiting": [[1, 1]] * 65},
         {"at": "9999-12-31T23:59:59"},
+        {"uptime_s": -1},
+        {"clock_source": "x" * 33},
+        {"warnings": ["disk_low"] * 33},
+        {"warnings": ["Disk is low"]},
     ],
 )
 def test_an_absurd_status_is_refused(over: dict[str, object]) -> None:
