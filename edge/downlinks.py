@@ -47,7 +47,7 @@ def parse(gateway: GatewayEui, payload: bytes) -> gw.DownlinkFrame:
     if len(payload) > _MOST_BYTES:
         raise WireError("too_long", f"{len(payload)} bytes")
     frame = gw.DownlinkFrame()
-    if payload.lstrip()[:1] == b"{":
+    if payload[:1] == b"{":
         try:
             json_format.Parse(payload, frame, ignore_unknown_fields=True)
         except (json_format.ParseError, ValueError, RecursionError) as error:

@@ -2,8 +2,9 @@
 
 See docs/wire.md. An agent stamps what it numbers, ingest parses what comes; a frame without
 `khaen_v` comes from another make of gateway and is live and unnumbered. Other makes may send JSON:
-a payload that begins with a brace, which no UplinkFrame in protobuf does. (ChirpStack looks for
-`gatewayId` anywhere instead; a hostile device could then hide its frame by sending that text.)
+a payload whose first byte is a brace, which no UplinkFrame in protobuf has there; white space is
+not skipped, since it may be a tag or a length. (ChirpStack looks for `gatewayId` anywhere instead;
+a hostile device could then hide its frame by sending that text.)
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def parse(gateway: GatewayEui, payload: bytes) -> Heard:
 
 def _message(payload: bytes) -> gw.UplinkFrame:
     frame = gw.UplinkFrame()
-    if payload.lstrip()[:1] == b"{":
+    if payload[:1] == b"{":
         try:
             return json_format.Parse(payload, frame, ignore_unknown_fields=True)
         except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:

@@ -85,7 +85,7 @@ def read(
 
 
 def _parse(event: Any, payload: bytes) -> Any:
-    if payload.lstrip()[:1] != _JSON:
+    if payload[:1] != _JSON:
         try:
             event.ParseFromString(payload)
         except ProtobufError as error:

@@ -75,4 +75,4 @@ def time_of(text: object) -> datetime | None:
 
 def is_json(payload: bytes) -> bool:
     """Whether a message is JSON: it begins with a brace, which no such protobuf does."""
-    return payload.lstrip()[:1] == b"{"
+    return payload[:1] == b"{"

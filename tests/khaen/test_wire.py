@@ -76,6 +76,12 @@ def test_nothing_in_an_envelope_looks_like_json_to_chirpstack() -> None:
     assert b"gatewayId" not in wire.stamp(make_frame(), stamp)
 
 
+@pytest.mark.parametrize("size", range(1, 256))
+def test_no_length_and_no_byte_of_a_frame_makes_it_json(size: int) -> None:
+    frame = make_frame(b"{" * size)
+    assert wire.parse(GATEWAY, frame.SerializeToString()).payload == b"{" * size
+
+
 def test_another_make_of_gateway_is_taken_in_both_encodings() -> None:
     frame = make_frame()
     frame.rx_info.gw_time.FromDatetime(datetime(2026, 7, 23, 1, 2, 3))  # noqa: DTZ001 - protobuf
@@ -102,7 +108,7 @@ def stamped(**metadata: str) -> bytes:
         (b'{"gatewayId": ', "not_json", False),
         (b'{"rxInfo": {"gatewayId": "\xff\xfe"}}', "not_json", False),
         (b'{"rxInfo": ' * 100_000, "not_json", False),
-        (b' {"rxInfo": 7}', "not_json", False),
+        (b'{"rxInfo": 7}', "not_json", False),
         (b"\xff\xff\xff", "not_protobuf", False),
         (b"", "gateway_mismatch", False),
         (b'{"rxInfo": {"gatewayId": "0016c001f153a1ff"}}', "gateway_mismatch", False),
