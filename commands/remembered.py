@@ -74,7 +74,7 @@ def write_join_keys(path: Path, keys: Mapping[DevEui, JoinKeys]) -> None:
 
     Raises SettingsError where no device joins, NotRunnable where it cannot be written.
     """
-    from deploy.files import write_private
+    from khaen.files import write_private
 
     if not keys:
         raise SettingsError("--join-keys: no device of this site joins; say --network-server too")

@@ -6,8 +6,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.files import private_folder, read_or_make, write_private
+from deploy.files import private_folder, read_or_make
 from khaen import topics
+from khaen.files import write_private
 from khaen.ids import GatewayEui
 from khaen.site.model import Site
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.access import Account, Credentials
-from deploy.files import private_folder, write_private
+from deploy.files import private_folder
 from khaen.errors import NotRunnable
+from khaen.files import write_private
 from khaen.mqtt import Version
 
 # Debian keeps mosquitto where the PATH of ordinary users does not look.

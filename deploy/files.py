@@ -1,13 +1,12 @@
-"""Files that only their owner may read, written whole or not at all."""
+"""Folders and secrets that only their owner may read."""
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from khaen.errors import NotRunnable
+from khaen.files import write_private
 
 
 def private_folder(path: Path) -> None:
@@ -18,21 +17,6 @@ def private_folder(path: Path) -> None:
         raise NotRunnable(
             f"{path}: cannot make the folder: {error.strerror}; name another: --data FOLDER"
         ) from error
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Put `content` in the place of the file, mode 0600. Raises NotRunnable."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise NotRunnable(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:

@@ -19,11 +19,12 @@ from deploy import broker, ports
 from deploy.access import INGEST, NETWORK_SERVER, Credentials, accounts, gateway_account
 from deploy.claims import Claims
 from deploy.configuration import Table, merge, render_toml
-from deploy.files import private_folder, write_private
+from deploy.files import private_folder
 from deploy.keys import ledger_key
 from deploy.machine import check_space, lock
 from deploy.process import Command, Process, Say
 from khaen.errors import NotRunnable
+from khaen.files import write_private
 from khaen.ids import DevEui, GatewayEui
 from khaen.lorawan.join import SessionKeys
 from khaen.site.model import Gateway, Site

@@ -131,30 +131,39 @@ def load(model: type[S], file: Path | None) -> S:
 
     Raises SettingsError naming the file, the key and what is wrong with it.
     """
-    document = _document(file) if file is not None else {}
-
-    class FromFile(model):  # type: ignore[valid-type,misc]
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            **_sources: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return EnvSettingsSource(settings_cls), InitSettingsSource(settings_cls, document)
-
-    try:
-        return FromFile()
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        where = file or "environment"
-        raise SettingsError(f"{where}: {key}: {first['msg']}") from error
+    document = read(file) if file is not None else {}
+    return build(model, document, where=str(file or "environment"))
 
 
-def _document(file: Path) -> dict[str, Any]:
+def read(file: Path) -> dict[str, Any]:
+    """The document of a settings file. Raises SettingsError naming the file."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: is not TOML: {error}") from error
+
+
+def build(model: type[S], *documents: dict[str, Any], where: str) -> S:
+    """Lay `documents` over one another, the first on top, and the environment over all of them.
+
+    Raises SettingsError naming `where` they come from, the key and what is wrong with it.
+    """
+
+    class FromDocuments(model):  # type: ignore[valid-type,misc]
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            **_sources: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            laid = (InitSettingsSource(settings_cls, document) for document in documents)
+            return EnvSettingsSource(settings_cls), *laid
+
+    try:
+        return FromDocuments()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{where}: {key}: {first['msg']}") from error

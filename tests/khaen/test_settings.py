@@ -9,7 +9,7 @@ import pytest
 
 from khaen import plugins, ready
 from khaen.errors import SettingsError
-from khaen.settings import LedgerSettings, Settings, load
+from khaen.settings import LedgerSettings, Settings, build, load
 
 
 def write(folder: Path, text: str) -> Path:
@@ -26,6 +26,18 @@ def test_the_environment_goes_before_the_file(
     settings = load(Settings, file)
     assert (settings.ingest.name, settings.ingest.group_ms) == ("env", 5.0)
     assert settings.mqtt.version == "3.1.1"
+
+
+def test_documents_lie_over_one_another_and_the_environment_over_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KHAEN_INGEST__NAME", "env")
+    over = {"ingest": {"name": "over", "window": 7}}
+    under = {"ingest": {"name": "under", "window": 8, "queue": 9}}
+    ingest = build(Settings, over, under, where="here").ingest
+    assert (ingest.name, ingest.window, ingest.queue) == ("env", 7, 9)
+    with pytest.raises(SettingsError, match=r"here: ingest\.nme: Extra inputs"):
+        build(Settings, {"ingest": {"nme": 1}}, under, where="here")
 
 
 @pytest.mark.parametrize(
