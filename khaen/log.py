@@ -38,18 +38,24 @@ def configure(*, level: str = "INFO", program: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    set_level(level)
     # It tells of each look at the ledger's shape, at the start of every program.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
         processors=[
+            structlog.stdlib.filter_by_level,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def set_level(level: str) -> None:
+    """Leave out what is below `level`, from now on, in every module."""
+    logging.getLogger().setLevel(level)
 
 
 def _name(program: str) -> structlog.typing.Processor:

@@ -62,7 +62,7 @@ class SeriesSettings(Section):
 class IngestSettings(Section):
     """The ingest program."""
 
-    name: str = Field(default="main", pattern=r"[a-z0-9]{1,16}")
+    name: str = Field(default="main", pattern=r"^[a-z0-9]{1,16}$")
     """Names the two MQTT sessions; unique per broker."""
     group_ms: float = Field(default=20.0, gt=0, le=1000)
     """A group of frames is committed at this age at the latest."""
@@ -83,7 +83,7 @@ class IngestSettings(Section):
 class AlarmSettings(Section):
     """The alarm program."""
 
-    name: str = Field(default="main", pattern=r"[a-z0-9]{1,16}")
+    name: str = Field(default="main", pattern=r"^[a-z0-9]{1,16}$")
     """Names its leases, where several run."""
     heartbeat_s: float = Field(default=150.0, gt=0)
     """A gateway without a heartbeat for this long is down."""
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    log_level: str = Field(default="INFO", pattern="DEBUG|INFO|WARNING|ERROR")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """DEBUG, INFO, WARNING or ERROR."""
     ledger: LedgerSettings = LedgerSettings()
     series: SeriesSettings = SeriesSettings()

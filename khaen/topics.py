@@ -76,6 +76,16 @@ def status(gateway: GatewayEui) -> str:
     return f"khaen/gateway/{gateway}/status"
 
 
+def configuration(gateway: GatewayEui) -> str:
+    """What lies over the gateway's own settings (retained), deploy to agent."""
+    return f"khaen/gateway/{gateway}/config"
+
+
+def configuration_state(gateway: GatewayEui) -> str:
+    """What became of that (retained), agent to deploy."""
+    return f"khaen/gateway/{gateway}/config/state"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayTopic:
     """A gateway's message: `prefix` is `khaen` or the region, `leaf` what follows the EUI."""

@@ -1,5 +1,6 @@
 """What every program's log leaves out."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,3 +27,35 @@ def test_a_look_at_the_ledgers_shape_is_no_news(tmp_path: Path) -> None:
     )
     (line,) = done.stderr.splitlines()
     assert "event=ledger_opened" in line
+
+
+_LEVELS = """
+from khaen import log
+log.configure(level="WARNING", program="x")
+logger = log.logger()
+logger.info("kept_quiet")
+for level in ("DEBUG", "INFO", "ERROR"):
+    log.set_level(level)
+    logger.debug("whispered", under=level)
+    logger.info("said", under=level)
+    logger.error("shouted", under=level)
+"""
+
+
+def test_the_level_can_change_while_a_program_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LEVELS],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    said = [re.findall(r"(?:event|under)=(\w+)", line) for line in done.stderr.splitlines()]
+    assert said == [
+        ["whispered", "DEBUG"],
+        ["said", "DEBUG"],
+        ["shouted", "DEBUG"],
+        ["said", "INFO"],
+        ["shouted", "INFO"],
+        ["shouted", "ERROR"],
+    ]

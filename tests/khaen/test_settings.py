@@ -46,6 +46,8 @@ def test_documents_lie_over_one_another_and_the_environment_over_all(
         ("[ingest]\nnme = 1\n", "ingest.nme"),
         ("[ingest]\nwindow = 0\n", "ingest.window"),
         ("[console]\nport = 'x'\n", "console.port"),
+        ("log_level = 'MISINFORM'\n", "log_level"),
+        ("[ingest]\nname = 'a/b'\n", "ingest.name"),
         ("[ingest\n", "is not TOML"),
     ],
 )
