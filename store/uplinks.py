@@ -32,7 +32,7 @@ LATE_AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The highest counter of one generation, and when it was heard (microseconds)."""
+    """The highest counter of one generation, and when it was heard at the latest (microseconds)."""
 
     generation: int
     f_cnt: int
@@ -248,7 +248,7 @@ class Group:
             late=head.clock is Rung.BETWEEN
             or from_micros(self._tx.now) - head.received_at > LATE_AFTER,
         )
-        self._move_mark(uplink, at)
+        self._move_mark(uplink, to_micros(head.received_until or head.received_at))
         return hearing
 
     def _take_seq(self) -> int:

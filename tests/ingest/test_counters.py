@@ -1,5 +1,8 @@
 """Counters: wrapped, restarted, late, and the high half of 32 bits."""
 
+from datetime import timedelta
+
+from khaen.clock import Rung
 from tests.support.in_process import InProcess, Sent, late
 from tests.support.traffic import GATEWAYS, RESTARTING, WRISTBAND, Device, Gateway, telemetry
 
@@ -74,3 +77,21 @@ def test_the_counter_goes_past_16_bits(ingest: InProcess) -> None:
         (131_000,),
         (196_000,),
     ]
+
+
+def test_what_a_call_without_a_date_overtook_is_late_and_no_replay(ingest: InProcess) -> None:
+    """A gateway that did not know the time sends the call at once, and what it heard before when it
+    knows when that was.
+    """
+    device, gateway = Device(WRISTBAND), Gateway()
+    began = ingest.now()
+    before = [device.say(telemetry()) for _ in range(3)]
+    call = device.say(bytes((0x11, 1, 90)), 11)
+    ingest.clock.advance(7200)
+    span = gateway.hear(call, began, clock=Rung.BETWEEN, until=ingest.now(), seq=4)
+    ingest.take(late(gateway.eui, span))
+    for number, phy in enumerate(before, 1):
+        at = began + timedelta(minutes=10 * number)
+        ingest.take(late(gateway.eui, gateway.hear(phy, at, clock=Rung.BOOT, seq=number)))
+    assert ingest.rows("SELECT reason FROM quarantine") == []
+    assert ingest.rows("SELECT f_cnt FROM uplink ORDER BY f_cnt") == [(0,), (1,), (2,), (3,)]
