@@ -28,7 +28,7 @@ _UNITS = {
     "V": "volt",
     "A": "amp",
     "W": "watt",
-    "Wh": "watth",
+    "W.h": "watth",
 }
 _NO_YES = ValueMap(
     {
