@@ -23,8 +23,22 @@ class EventKind(enum.StrEnum):
     SOS_END = "sos_end"
     FALL = "fall"
     FALL_CANCELLED = "fall_cancelled"
+    """The wearer says that it was none."""
+    FALL_END = "fall_end"
+    """The device sees the person up again."""
+    MAN_DOWN = "man_down"
+    """Long without any movement, or lying, as the device judges it."""
+    MAN_DOWN_END = "man_down_end"
     BUTTON = "button"
+    """A press that calls nobody; `detail.code` is the device's own: 1 short, 2 long, 3 double."""
+    REMOVED = "removed"
+    """Taken off the body."""
+    BATTERY_LOW = "battery_low"
+    GEOFENCE_EXIT = "geofence_exit"
+    GEOFENCE_ENTER = "geofence_enter"
     TAMPER = "tamper"
+    ANSWER = "answer"
+    """The device heard a downlink; `detail.downlink` is that downlink's own number."""
     TEST = "test"
 
 
@@ -33,7 +47,8 @@ class Reading:
     """One value of one quantity (an id of `khaen.quantity`), in that quantity's unit.
 
     `measured_at` is the device's own time where it sends one, else None: the uplink's
-    `received_at` stands for it. `channel` tells several sensors of one quantity apart.
+    `received_at` stands for it. `channel` tells several sensors of one quantity apart. `key` is
+    the name the value had in a vendor's codec, empty where bytes were read by ourselves.
     """
 
     quantity: str
@@ -41,6 +56,7 @@ class Reading:
     quality: Quality = Quality.GOOD
     channel: str = ""
     measured_at: datetime | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What a decoder made of an uplink, as the ledger keeps it: one JSON document.
 
-`{"readings":[{"quantity","value"[,"quality"][,"channel"][,"measured_at"]}],
+`{"readings":[{"quantity","value"[,"quality"][,"channel"][,"measured_at"][,"key"]}],
 "events":[{"kind"[,"press"][,"detail"][,"measured_at"]}],"warnings":[{"text"[,"offset"]}]}`; what is
 at its default is left out, times are microseconds since 1970, a value that is no number is null.
 """
@@ -52,6 +52,7 @@ def _render_reading(reading: Reading) -> str:
     value = reading.value
     if (
         not reading.channel
+        and not reading.key
         and reading.measured_at is None
         and type(value) is float
         and math.isfinite(value)
@@ -75,6 +76,8 @@ def _reading(reading: Reading) -> dict[str, Any]:
         found["channel"] = reading.channel
     if reading.measured_at is not None:
         found["measured_at"] = to_micros(reading.measured_at)
+    if reading.key:
+        found["key"] = reading.key
     return found
 
 
@@ -104,6 +107,7 @@ def _parse_reading(document: dict[str, Any]) -> Reading:
         quality=Quality(document.get("quality", Quality.GOOD.value)),
         channel=document.get("channel", ""),
         measured_at=None if measured is None else from_micros(measured),
+        key=document.get("key", ""),
     )
 
 

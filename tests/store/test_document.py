@@ -20,6 +20,7 @@ readings = st.builds(
     value=st.floats(allow_nan=False, allow_infinity=False),
     quality=st.sampled_from(Quality),
     channel=st.sampled_from(["", "a", '"\\']),
+    key=st.sampled_from(["", "data.hr", '"\\']),
     measured_at=times,
 )
 events = st.builds(
