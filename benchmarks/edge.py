@@ -21,6 +21,7 @@ from edge.dating import Dating
 from edge.host import Host
 from edge.outbox import Outbox
 from edge.record import Arrival
+from edge.settings import OutboxSettings
 from edge.writer import Writer
 from khaen.clock import SystemClock
 from khaen.ids import GatewayEui
@@ -41,7 +42,7 @@ def make_writer(folder: Path) -> tuple[Writer, Dating]:
         clock=clock,
         host=host,
         dating=dating,
-        hold_s=3600,
+        bounds=OutboxSettings().bounds(),
     )
     return Writer(outbox, limit=100_000), dating
 

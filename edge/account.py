@@ -24,7 +24,6 @@ MAX_RANGES = 1000
 MAX_WAITING = 64
 """Ranges in a status document; the last then stands for all that follow (docs/wire.md)."""
 _MAX_SCAN = 20_000
-_PRUNE_STEP = 2_000
 
 Range = tuple[int, int]
 
@@ -38,6 +37,15 @@ class Counts:
     backlog: int
     held: int
     waiting: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Whose word a record of our own is, and when it is given."""
+
+    gateway: GatewayEui
+    origin: Origin
+    instant: Instant
 
 
 def join_ranges(numbers: Iterable[int]) -> list[Range]:
@@ -64,54 +72,38 @@ def complement(numbers: Iterable[int], last: int) -> list[Range]:
 
 def count(shelf: Shelf) -> Counts:
     """Look at a shelf."""
-    # Two counts, each over its own index: a count of all would read the frames.
-    backlog, settled = (
-        shelf.db.execute(f"SELECT count(*) FROM record WHERE settled_at IS {state}").fetchone()[0]  # noqa: S608
-        for state in ("NULL", "NOT NULL")
-    )
     return Counts(
         epoch=shelf.epoch,
         last_seq=shelf.last_seq,
-        backlog=backlog,
-        held=backlog + settled,
+        backlog=shelf.unsettled,
+        held=shelf.unsettled + shelf.settled,
         waiting=_list_waiting(shelf),
     )
 
 
 def _list_waiting(shelf: Shelf) -> tuple[Range, ...]:
     row, _, last = shelf.epochs()[-1]
-    where = "FROM record WHERE settled_at IS NULL AND epoch = ?"
-    total, first, final = shelf.db.execute(
-        f"SELECT count(*), min(seq), max(seq) {where}",
-        (row,),
-    ).fetchone()
-    if not total:
-        return ()
-    if total == final - first + 1:
-        return ((first, final),)
     rows = shelf.db.execute(
-        f"SELECT seq {where} ORDER BY seq LIMIT ?",
+        "SELECT seq FROM record WHERE settled_at IS NULL AND epoch = ? ORDER BY seq LIMIT ?",
         (row, _MAX_SCAN),
-    )
-    ranges = join_ranges(seq for (seq,) in rows.fetchall())
-    if len(ranges) > MAX_WAITING or total > _MAX_SCAN:
+    ).fetchall()
+    ranges = join_ranges(seq for (seq,) in rows)
+    if len(ranges) > MAX_WAITING or len(rows) == _MAX_SCAN:
         kept = ranges[:MAX_WAITING]
         return (*kept[:-1], (kept[-1][0], last))
     return tuple(ranges)
 
 
-def settle(shelf: Shelf, receipt: EpochReceipt, now_us: int) -> int:
-    """Mark as settled what the receipt says, of its epoch; return how many."""
+def settle(shelf: Shelf, receipt: EpochReceipt, now_us: int, limit: int) -> int:
+    """Mark as settled what the receipt says, of its epoch, `limit` at most; return how many."""
     row = shelf.db.execute("SELECT id FROM epoch WHERE epoch = ?", (receipt.epoch,)).fetchone()
     if row is None:
         return 0
     settled = 0
     for first, last in _settled_ranges(receipt):
-        settled += shelf.db.execute(
-            "UPDATE record SET settled_at = ?"
-            " WHERE settled_at IS NULL AND epoch = ? AND seq BETWEEN ? AND ?",
-            (now_us, row[0], first, last),
-        ).rowcount
+        settled += shelf.settle(row[0], first, last, now_us, limit - settled)
+        if settled >= limit:
+            break
     return settled
 
 
@@ -126,31 +118,7 @@ def _settled_ranges(receipt: EpochReceipt) -> Iterator[Range]:
         yield first, last
 
 
-def unsettle(shelf: Shelf) -> int:
-    """Take all that is held as unsent again; return how many."""
-    return shelf.db.execute(
-        "UPDATE record SET settled_at = NULL WHERE settled_at IS NOT NULL"
-    ).rowcount
-
-
-def prune(shelf: Shelf, before_us: int, floor_us: int, now_us: int) -> int:
-    """Forget some of what was settled before `before_us`; return how many.
-
-    What was settled while the clock was not set (before `floor_us`) counts as settled now.
-    """
-    shelf.db.execute(
-        "UPDATE record SET settled_at = ? WHERE settled_at IS NOT NULL AND settled_at < ?",
-        (now_us, floor_us),
-    )
-    shelf.keep("position", str(shelf.position))
-    return shelf.db.execute(
-        "DELETE FROM record WHERE id IN (SELECT id FROM record"
-        " WHERE settled_at IS NOT NULL AND settled_at < ? LIMIT ?)",
-        (before_us, _PRUNE_STEP),
-    ).rowcount
-
-
-def renew(shelf: Shelf, gateway: GatewayEui, origin: Origin, instant: Instant) -> Epoch:
+def renew(shelf: Shelf, voice: Voice) -> Epoch:
     """Begin a new epoch, renumber what is unsettled, and declare the old numbers gone.
 
     `gone` records stay in their epoch, because they speak of its numbers.
@@ -162,13 +130,13 @@ def renew(shelf: Shelf, gateway: GatewayEui, origin: Origin, instant: Instant) -
     shelf.open_epoch()
     new = shelf.epochs()[-1][0]
     moved = shelf.db.execute(
-        "UPDATE record SET epoch = ?, seq = moved.seq, attempts = 0 FROM"  # noqa: S608
+        "UPDATE record SET epoch = ?, seq = moved.seq FROM"  # noqa: S608
         f" (SELECT id, row_number() OVER (ORDER BY id) AS seq {moving}) AS moved"
         " WHERE record.id = moved.id",
         (new, old),
     ).rowcount
     shelf.set_last_seq(moved)
-    declare_gone(shelf, (old, name, last), ranges, "released", gateway, origin, instant)
+    declare_gone(shelf, (old, name, last), ranges, "released", voice)
     return shelf.epoch
 
 
@@ -177,9 +145,7 @@ def declare_gone(
     epoch: tuple[int, Epoch, int],
     ranges: Sequence[Range],
     reason: str,
-    gateway: GatewayEui,
-    origin: Origin,
-    instant: Instant,
+    voice: Voice,
 ) -> int:
     """Number records in `epoch` that say which of its numbers will never come; return how many."""
     row, _, last = epoch
@@ -188,14 +154,14 @@ def declare_gone(
         body = {"reason": reason, "ranges": ranges[start : start + MAX_RANGES]}
         frame = gw.UplinkFrame(
             phy_payload=json.dumps(body, separators=(",", ":")).encode(),
-            rx_info=gw.UplinkRxInfo(gateway_id=gateway),
+            rx_info=gw.UplinkRxInfo(gateway_id=voice.gateway),
         )
         arrival = Arrival(
             kind=Kind.GONE,
             frame=frame.SerializeToString(),
             priority=False,
-            origin=origin,
-            instant=instant,
+            origin=voice.origin,
+            instant=voice.instant,
             heard=0.0,
             live_s=0.0,
         )

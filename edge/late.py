@@ -107,18 +107,14 @@ class Late:
         records = await self._ask(partial(self._writer.outbox.fetch, list(again)))
         if records is None:
             return
-        sent: list[Number] = []
         for record in records:
             flight = again.pop(record.number)
             if flight.number not in self._sender.flights:
                 continue  # settled, or the connection is another, meanwhile
             if self._sender.send(record, tries=flight.tries + 1):
                 self._spend()
-                sent.append(flight.number)
         for number in again:
-            self._sender.flights.remove(number)  # settled in the outbox
-        if sent:
-            self._post(partial(self._writer.outbox.count_attempts, sent))
+            self._sender.flights.remove(number)  # settled in the outbox, or shed
 
     # -- from the outbox ----------------------------------------------------
 
@@ -192,9 +188,3 @@ class Late:
             return await self._writer.submit(job)
         except StoreUnavailable:
             return None
-
-    def _post(self, job: Callable[[], None]) -> None:
-        try:
-            self._writer.post(job)
-        except StoreUnavailable:
-            return  # a count of tries that nobody misses

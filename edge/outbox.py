@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from edge import account
-from edge.account import Counts
+from edge import account, schema
+from edge.account import Counts, Voice
+from edge.bounds import Bounds
 from edge.dating import FLOOR, Dating
 from edge.host import Host
 from edge.record import Arrival, Record
-from edge.salvage import adopt, move_aside, salvage, shed
+from edge.room import STEP, let_go, make_room, shed_old
+from edge.salvage import adopt, clear_aside, move_aside, salvage
 from edge.shelf import MEMORY, Shelf
 from khaen import log
 from khaen.clock import Clock, to_micros
@@ -28,6 +31,10 @@ from khaen.uplink import Number, Origin
 _log = log.logger()
 T = TypeVar("T")
 _RETRY_S = 5.0
+_CALM_S = 3600.0
+"""So long nothing must have been shed before it is said to have ended."""
+_SETTLE_STEP = 1024
+"""Receipted records that are written down in one transaction."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -43,14 +50,6 @@ class Stored:
     generation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obeyed:
-    """The outcome of a receipt: how many were settled, and whether numbers or states moved."""
-
-    settled: int
-    moved: bool
-
-
 class Outbox:
     """Opens `path`, whatever state it is in; never fails, but may be `volatile`."""
 
@@ -63,17 +62,25 @@ class Outbox:
         clock: Clock,
         host: Host,
         dating: Dating,
-        hold_s: float,
+        bounds: Bounds,
     ) -> None:
         self._path, self._gateway, self._origin = path, gateway, origin
-        self._clock, self._host, self._dating, self._hold_s = clock, host, dating, hold_s
+        self._clock, self._host, self._dating = clock, host, dating
+        self.bounds = bounds
+        """How much it may keep; whoever changes it does so between transactions."""
         self._disk: Shelf | None = None
         self._memory: Shelf | None = None
         self._retry_at = 0.0
+        self._shed_at = 0.0
+        self._said: dict[Epoch, EpochReceipt] = {}
         self.generation = 0
         """Grows whenever records got other numbers, or settled ones became unsettled."""
         self.present = Epoch("")
         """The present epoch, as of the last transaction; other threads may read it."""
+        self.shed = 0
+        """Records that were shed since the start; other threads may read it."""
+        self.shedding = False
+        """Whether records were shed in the last hour."""
         self.run([self.count])
 
     # -- transactions -------------------------------------------------------
@@ -115,13 +122,31 @@ class Outbox:
         shelf = self._shelf
         try:
             shelf.begin()
+            before = shelf.position
             results = [job() for job in jobs]
+            come = shelf.position - before
+            shed = self._make_room(max(STEP, come)) if come > 0 else (0, 0)
             shelf.commit()
-            self.present = shelf.epoch
         except BaseException:
             shelf.rollback()
             raise
+        self.present = shelf.epoch
+        self._tell_shed(shed[1])
         return results
+
+    def _make_room(self, step: int = STEP) -> tuple[int, int]:
+        return make_room(self._shelf, self.bounds, self._voice(), step)
+
+    def _voice(self) -> Voice:
+        return Voice(gateway=self._gateway, origin=self._origin, instant=self._dating.hear())
+
+    def _tell_shed(self, records: int) -> None:
+        self.shed += records
+        if records:
+            self._shed_at = self._clock.monotonic()
+            if not self.shedding:
+                self.shedding = True
+                _log.error("outbox_began_to_shed", path=str(self._path), volatile=self.volatile)
 
     def _attach(self) -> Shelf:
         """Open the file and make it this machine's own."""
@@ -133,7 +158,7 @@ class Outbox:
             if machine not in (None, self._host.machine_id):
                 self._renew(shelf, "machine_id")
             shelf.commit()
-            shelf.check()
+            schema.check(shelf.db)
         except BaseException:
             shelf.close()
             raise
@@ -166,7 +191,7 @@ class Outbox:
         shelf = self._attach()
         try:
             shelf.begin()
-            saved = salvage(aside, shelf, self._gateway, self._origin, self._dating.hear())
+            saved = salvage(aside, shelf, self._voice())
             shelf.commit()
         except BaseException:
             shelf.close()
@@ -174,6 +199,9 @@ class Outbox:
         self._disk = shelf
         self.generation += 1
         _log.error("outbox_damaged", moved_to=str(aside), saved=saved, epoch=shelf.epoch)
+        with suppress(OSError):
+            for old in clear_aside(self._path):
+                _log.warning("damaged_file_deleted", path=str(old))
 
     def _recover(self) -> None:
         """Bring the volatile epoch to the disk, if it takes again."""
@@ -185,7 +213,7 @@ class Outbox:
                 self._disk = self._attach()
             self._disk.rollback()
             self._disk.begin()
-            moved = adopt(memory, self._disk, self._gateway, self._origin, self._dating.hear())
+            moved = adopt(memory, self._disk, self._voice())
             self._disk.commit()
         except sqlite3.DatabaseError as error:
             _log.warning("disk_still_refused", error=str(error))
@@ -212,6 +240,8 @@ class Outbox:
 
     def close(self) -> None:
         """Close the files; what is committed is on disk."""
+        if self._said and not self.volatile:
+            self.run([self._write_down])
         for shelf in self._shelves():
             shelf.close()
         self._disk = self._memory = None
@@ -220,14 +250,12 @@ class Outbox:
 
     def append(self, arrivals: Sequence[Arrival]) -> Stored:
         """Number and store arrivals, in order."""
-        shelf = self._shelf
-        if self._memory is not None:
-            shed(self._memory, len(arrivals), self._gateway, self._origin, self._dating.hear())
-        records = shelf.append(arrivals)
+        records = self._shelf.append(arrivals)
         return Stored(records=tuple(records), durable=not self.volatile, generation=self.generation)
 
     def page(self, *, priority: bool, after: int, limit: int) -> list[Record]:
         """Unsettled records behind a position, oldest first."""
+        self._write_down()
         records: list[Record] = []
         for shelf in self._shelves():
             if len(records) < limit:
@@ -237,11 +265,8 @@ class Outbox:
 
     def fetch(self, numbers: Sequence[Number]) -> list[Record]:
         """Those of the records that are still unsettled."""
+        self._write_down()
         return [record for shelf in self._shelves() for record in shelf.fetch(numbers)]
-
-    def count_attempts(self, numbers: Sequence[Number]) -> None:
-        """Note that these were sent once more."""
-        self._shelf.count_attempts(numbers)
 
     def settle(self, numbers: Sequence[Number]) -> None:
         """Settle single records, where the broker's word is proof."""
@@ -253,51 +278,56 @@ class Outbox:
                 upto=number.seq,
                 missing=((1, number.seq - 1),) if number.seq > 1 else (),
             )
-            account.settle(self._shelf, one, now)
+            account.settle(self._shelf, one, now, 1)
 
-    def obey(self, receipt: Receipt) -> Obeyed:
-        """Do what a receipt of the right site says."""
+    def obey(self, receipt: Receipt) -> None:
+        """Do what a receipt of the right site says.
+
+        What it settles is written down when somebody looks: each receipt by itself would wear the
+        card. After a crash such frames are sent once more, and receipted again.
+        """
         shelf = self._shelf
-        moved = False
         ledger = shelf.fact("ledger")
         if ledger != receipt.ledger:
             shelf.keep("ledger", receipt.ledger)
             if ledger is not None:
-                moved = self._resend_all(shelf, receipt)
-        now = to_micros(self._clock.now())
-        settled = 0
+                self._resend_all(shelf, receipt)
         for entry in receipt.epochs:
             foreign = entry.conflict or entry.upto > shelf.last_seq
             if entry.epoch == shelf.epoch and foreign:
                 self._renew(shelf, "conflict" if entry.conflict else "unknown_numbers")
-                moved = True
             else:
-                settled += account.settle(shelf, entry, now)
-        return Obeyed(settled=settled, moved=moved)
+                self._said[entry.epoch] = entry
 
-    def _resend_all(self, shelf: Shelf, receipt: Receipt) -> bool:
+    def _write_down(self) -> bool:
+        """Settle some of what receipts said; whether there is more of it."""
+        left, now = _SETTLE_STEP, to_micros(self._clock.now())
+        for entry in list(self._said.values()):
+            left -= account.settle(self._shelf, entry, now, left)
+            if left <= 0:
+                return True
+        self._said.clear()
+        return False
+
+    def _resend_all(self, shelf: Shelf, receipt: Receipt) -> None:
         """A ledger made anew, perhaps from a backup: all that is held goes again."""
+        self._said.clear()
         known = {entry.epoch: entry for entry in receipt.epochs}
-        unsettled = account.unsettle(shelf)
+        unsettled = shelf.unsettle()
         gone = 0
         for row, name, last in shelf.epochs():
             absent = account.list_absent(shelf, row, last, known.get(name))
             gone += account.declare_gone(
-                shelf,
-                (row, name, last),
-                absent,
-                "released",
-                self._gateway,
-                self._origin,
-                self._dating.hear(),
+                shelf, (row, name, last), absent, "released", self._voice()
             )
         _log.warning("ledger_changed", ledger=receipt.ledger, resent=unsettled, gone_records=gone)
         self.generation += 1
-        return True
 
     def _renew(self, shelf: Shelf, reason: str) -> None:
+        while self._write_down():
+            pass
         old = shelf.epoch
-        new = account.renew(shelf, self._gateway, self._origin, self._dating.hear())
+        new = account.renew(shelf, self._voice())
         self.generation += 1
         _log.error("epoch_renewed", reason=reason, old=old, new=new)
 
@@ -317,15 +347,23 @@ class Outbox:
         self._shelf.learn_boot(boot_id, offset_us)
 
     def prune(self) -> int:
-        """Forget some of what was settled long enough ago; how many."""
-        if not self._dating.synced():
-            return 0
-        now = to_micros(self._clock.now())
-        before = now - round(self._hold_s * 1_000_000)
-        return account.prune(self._shelf, before, to_micros(FLOOR), now)
+        """Let some go that is over its time or over the bounds; how many records, 0 at the end."""
+        if self._write_down():
+            return _SETTLE_STEP
+        moved, shed = self._make_room()
+        if self._dating.synced() and not moved + shed:
+            now = to_micros(self._clock.now())
+            moved = let_go(self._shelf, now - _micros(self.bounds.hold_s), to_micros(FLOOR), now)
+            shed = shed_old(self._shelf, now - _micros(self.bounds.max_age_s), self._voice())
+        self._tell_shed(shed)
+        if self.shedding and self._clock.monotonic() - self._shed_at >= _CALM_S:
+            self.shedding = False
+            _log.info("outbox_ended_to_shed", path=str(self._path), shed=self.shed)
+        return moved + shed
 
     def count(self) -> Counts:
         """How the outbox stands; numbers are those of the present epoch."""
+        self._write_down()
         counts = account.count(self._shelf)
         for shelf in self._shelves():
             if shelf is not self._shelf:
@@ -334,3 +372,7 @@ class Outbox:
                     counts, backlog=counts.backlog + other.backlog, held=counts.held + other.held
                 )
         return counts
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -67,7 +67,7 @@ class Program:
             clock=clock,
             host=host,
             dating=self._dating,
-            hold_s=settings.outbox.hold_h * 3600,
+            bounds=settings.outbox.bounds(),
         )
         self._writer = writer(self._outbox, limit=settings.outbox.queue)
         self._broker = Broker(settings, self._listen(), clock, connect)

@@ -56,7 +56,6 @@ class Record:
     priority: bool
     origin: Origin
     instant: Instant
-    attempts: int = 0
     device: str | None = None
     topic: str | None = None
     after: datetime | None = None

@@ -1,4 +1,4 @@
-"""Records on the move: out of a damaged file, out of memory, or out of the way."""
+"""Records on the move: out of a damaged file, or out of memory."""
 
 from __future__ import annotations
 
@@ -7,40 +7,57 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from edge.account import complement, declare_gone, join_ranges
-from edge.record import Arrival, Instant, Record
+from edge.account import Voice, complement, declare_gone, join_ranges
+from edge.record import Arrival, Record
 from edge.shelf import Shelf
-from khaen.ids import Epoch, GatewayEui
-from khaen.uplink import Kind, Origin
+from khaen.ids import Epoch
+from khaen.uplink import Kind
 
-MAX_VOLATILE = 10_000
-"""Frames kept in memory while the disk refuses (docs/wire.md)."""
-_SHED_STEP = 100
+KEPT_ASIDE: Final = 2
+"""Damaged files that stay, for whoever wants to know what happened."""
+_PARTS: Final = ("", "-wal", "-shm")
+_MARK: Final = ".damaged-"
 
 
 def move_aside(path: Path, at: datetime) -> Path:
     """Rename the file and what SQLite keeps beside it; return its new name. Raises OSError."""
-    aside = path.with_name(f"{path.name}.damaged-{at.strftime('%Y%m%dT%H%M%S%fZ')}")
-    for suffix in ("", "-wal", "-shm"):
+    aside = path.with_name(f"{path.name}{_MARK}{at.strftime('%Y%m%dT%H%M%S%fZ')}")
+    for suffix in _PARTS:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
 
 
-def salvage(
-    damaged: Path, into: Shelf, gateway: GatewayEui, origin: Origin, instant: Instant
-) -> int:
+def clear_aside(path: Path) -> list[Path]:
+    """Delete the oldest of the damaged files beside `path`; return which. Raises OSError."""
+    names = {
+        file.name.removesuffix("-wal").removesuffix("-shm")
+        for file in path.parent.glob(f"{path.name}{_MARK}*")
+    }
+    # By when they were written: where the clock was not set, a name lies.
+    damaged = sorted(
+        (file for name in names if (file := path.with_name(name)).exists()),
+        key=lambda file: file.stat().st_mtime_ns,
+    )
+    for file in damaged[:-KEPT_ASIDE]:
+        for suffix in _PARTS:
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+    return damaged[:-KEPT_ASIDE]
+
+
+def salvage(damaged: Path, into: Shelf, voice: Voice) -> int:
     """Number anew what can be read of a damaged file; return how many records.
 
     Its other numbers are declared gone as damaged; those that were committed before stay so. Where
-    not even the epoch can be read, the audit shows them missing.
+    not even the epoch can be read, or its last records, the audit shows them missing.
     """
     epochs: list[tuple[int, Epoch, int]] = []
     records: list[Record] = []
     try:
-        source = Shelf(damaged)
+        source = Shelf(damaged, read_only=True)
     except sqlite3.DatabaseError:
         return 0
     try:
@@ -51,14 +68,24 @@ def salvage(
         records.extend(_read_backwards(source, {record.position for record in records}))
     finally:
         source.close()
-    moved = _move(epochs, records, into, gateway, origin, instant)
+    ends = _find_ends(records)
+    epochs = [(row, name, max(last, ends.get(name, 0))) for row, name, last in epochs]
+    moved = _move(epochs, records, into, voice)
     ended = {name: last for _, name, last in epochs}
     for row, name, last in into.epochs():
         if name in ended:
             read = sorted(record.number.seq for record in records if record.number.epoch == name)
             lost = complement(read, ended[name])
-            declare_gone(into, (row, name, last), lost, "damaged", gateway, origin, instant)
+            declare_gone(into, (row, name, last), lost, "damaged", voice)
     return moved
+
+
+def _find_ends(records: Iterable[Record]) -> dict[Epoch, int]:
+    """The highest number read of each epoch."""
+    ends: dict[Epoch, int] = {}
+    for record in records:
+        ends[record.number.epoch] = max(ends.get(record.number.epoch, 0), record.number.seq)
+    return ends
 
 
 def _read_backwards(source: Shelf, known: set[int]) -> list[Record]:
@@ -73,18 +100,16 @@ def _read_backwards(source: Shelf, known: set[int]) -> list[Record]:
     return found[::-1]
 
 
-def adopt(memory: Shelf, disk: Shelf, gateway: GatewayEui, origin: Origin, instant: Instant) -> int:
+def adopt(memory: Shelf, disk: Shelf, voice: Voice) -> int:
     """Bring a volatile epoch to the disk, under new numbers; return how many records."""
-    return _move(memory.epochs(), list(memory.every()), disk, gateway, origin, instant)
+    return _move(memory.epochs(), list(memory.every()), disk, voice)
 
 
 def _move(
     epochs: list[tuple[int, Epoch, int]],
     records: list[Record],
     into: Shelf,
-    gateway: GatewayEui,
-    origin: Origin,
-    instant: Instant,
+    voice: Voice,
 ) -> int:
     """Number records anew in `into`, and account there for the numbers that they had."""
     moving = [record for record in records if record.kind is not Kind.GONE]
@@ -96,7 +121,7 @@ def _move(
             into.position += 1
             into.insert([replace(record, position=into.position)], row)
         ranges = join_ranges(sorted(r.number.seq for r in moving if r.number.epoch == name))
-        declare_gone(into, (row, name, last), ranges, "released", gateway, origin, instant)
+        declare_gone(into, (row, name, last), ranges, "released", voice)
     return len(moving)
 
 
@@ -112,29 +137,3 @@ def _arrival(record: Record) -> Arrival:
         device=record.device,
         topic=record.topic,
     )
-
-
-def shed(memory: Shelf, coming: int, gateway: GatewayEui, origin: Origin, instant: Instant) -> int:
-    """Make room for `coming` records in memory: settled ones first, then the oldest without
-    priority, which are declared gone; return how many of the latter.
-    """
-    (held,) = memory.db.execute("SELECT count(*) FROM record").fetchone()
-    if held + coming <= MAX_VOLATILE:
-        return 0
-    memory.db.execute("DELETE FROM record WHERE settled_at IS NOT NULL")
-    (held,) = memory.db.execute("SELECT count(*) FROM record").fetchone()
-    if held + coming <= MAX_VOLATILE:
-        return 0
-    oldest = memory.db.execute(
-        "SELECT id, seq FROM record WHERE kind <> 'gone' ORDER BY priority, id LIMIT ?",
-        (coming + _SHED_STEP,),
-    ).fetchall()
-    _delete(memory, (row for row, _ in oldest))
-    ranges = join_ranges(sorted(seq for _, seq in oldest))
-    epoch = memory.epochs()[-1]
-    declare_gone(memory, epoch, ranges, "shed", gateway, origin, instant)
-    return len(oldest)
-
-
-def _delete(shelf: Shelf, positions: Iterable[int]) -> None:
-    shelf.db.executemany("DELETE FROM record WHERE id = ?", ((row,) for row in positions))

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from edge.bounds import Bounds
 from khaen.ids import GatewayEui, parse_gateway_eui, parse_slug
 from khaen.mqtt import MqttSettings
 from khaen.settings import Section
@@ -31,8 +32,25 @@ class OutboxSettings(Section):
     """A frame is on disk after this many milliseconds at the latest; one with priority at once."""
     hold_h: float = Field(default=72.0, ge=0, le=24 * 90)
     """Receipted frames are kept for this many hours, for a ledger that comes back from a backup."""
+    quota_mb: int = Field(default=1024, ge=16, le=1 << 20)
+    """Megabytes that the records of a gateway may fill. Receipted ones leave before their time when
+    the last quarter of it is needed; then the oldest without priority are shed, and declared gone.
+    """
+    keep_free_mb: int = Field(default=200, ge=0, le=1 << 20)
+    """Megabytes of the file system that the file does not grow into."""
+    max_age_d: float = Field(default=90.0, ge=1, le=3650)
+    """Frames without receipt and without priority are shed after so many days."""
     queue: int = Field(default=4096, ge=16, le=100_000)
     """Frames that may wait for the disk; what comes beyond is not acknowledged."""
+
+    def bounds(self) -> Bounds:
+        """How much an outbox may keep."""
+        return Bounds(
+            hold_s=self.hold_h * 3600,
+            quota=self.quota_mb << 20,
+            keep_free=self.keep_free_mb << 20,
+            max_age_s=self.max_age_d * 86_400,
+        )
 
 
 class ForwardSettings(Section):

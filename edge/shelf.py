@@ -3,19 +3,21 @@
 Every call runs inside the caller's transaction (`begin`, `commit`, `rollback`) and in one thread.
 The same file in memory is the volatile epoch, for a disk that refuses. Numbers are given inside
 the transaction that stores their records, so that a crash leaves neither a hole nor a number that
-was used twice.
+was used twice. The last number is read from the last record: writing it down beside each would
+wear the card; it is written down (`mark`) before records are deleted.
 """
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from edge import schema
 from edge.record import Arrival, Instant, Record
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.ids import Epoch
@@ -24,89 +26,72 @@ from khaen.uplink import Kind, Number, Origin
 MEMORY = Path(":memory:")
 MEMORY_POSITIONS = 1 << 40
 """Positions of the volatile epoch begin here, after all those of any file."""
-_CHECK_S = 2.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch (
-    id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, last_seq INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS boot (
-    id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE, offset_us INTEGER);
-CREATE TABLE IF NOT EXISTS record (
-    id INTEGER PRIMARY KEY,
-    epoch INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    origin TEXT NOT NULL,
-    device TEXT,
-    topic TEXT,
-    clock TEXT,
-    heard_at INTEGER,
-    boot INTEGER NOT NULL,
-    boot_us INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    settled_at INTEGER,
-    frame BLOB NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS record_open
-    ON record (epoch, seq) WHERE settled_at IS NULL;
-CREATE INDEX IF NOT EXISTS record_next
-    ON record (priority, id) WHERE settled_at IS NULL;
-CREATE INDEX IF NOT EXISTS record_settled
-    ON record (settled_at) WHERE settled_at IS NOT NULL;
-"""
 _COLUMNS = (
     "r.id, e.epoch, r.seq, r.kind, r.priority, r.origin, r.device, r.topic, r.clock, r.heard_at,"
-    " b.boot_id, r.boot_us, r.attempts, r.frame"
+    " b.boot_id, r.boot_us, r.frame"
 )
 _FROM = " FROM record r JOIN epoch e ON e.id = r.epoch JOIN boot b ON b.id = r.boot "
 
 
 class Shelf:
-    """An open file. Every method may raise sqlite3.Error, which the caller judges."""
+    """An open file. Every method may raise sqlite3.Error, which the caller judges.
+
+    One that is read only is read as far as it can be, damaged or not.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.volatile = path == MEMORY
-        name = f"{path.absolute().as_uri()}?mode=ro" if read_only else str(path)
-        self.db = sqlite3.connect(
-            name, uri=read_only, isolation_level=None, timeout=5, check_same_thread=False
-        )
         self._boots: dict[str, int] = {}
+        self.position = self.last_seq = self._epoch_id = 0
+        self.epoch = Epoch("")
+        self.unsettled = self.settled = 0
+        """Records of either state; counting them at each look would read the whole file."""
+        self._before = 0, 0
+        self.db = schema.connect(path, read_only=read_only)
         try:
-            if read_only:
-                self._load()
-            else:
-                self._prepare()
+            self._load()
+            with suppress(*(sqlite3.DatabaseError,) if read_only else ()):
+                self._look_at_the_end()
+                self._count()
         except sqlite3.Error:
             self.db.close()
             raise
 
-    def _prepare(self) -> None:
-        self.db.execute("PRAGMA journal_mode=WAL")
-        self.db.execute("PRAGMA synchronous=FULL")
-        self.begin()
-        for statement in _SCHEMA.split(";"):
-            self.db.execute(statement)
-        self._load()
-        self.commit()
-
     def _load(self) -> None:
         """Take from the file what is kept in memory beside it."""
-        first = MEMORY_POSITIONS if self.volatile else 0
-        newest = self.db.execute("SELECT max(id) FROM record").fetchone()[0]
-        self.position = max(int(self.fact("position") or 0), newest or first)
         row = self.db.execute("SELECT id, epoch, last_seq FROM epoch ORDER BY id DESC").fetchone()
         if row is None:
+            self.begin()
             self.open_epoch()
+            self.commit()
         else:
             self._epoch_id, self.epoch, self.last_seq = row[0], Epoch(row[1]), row[2]
         self._boots = dict(self.db.execute("SELECT boot_id, id FROM boot"))
+
+    def _look_at_the_end(self) -> None:
+        mark = int(self.fact("position") or 0)
+        self.position = max(mark, MEMORY_POSITIONS if self.volatile else 0)
+        newest = self.db.execute("SELECT max(id) FROM record").fetchone()[0]
+        self.position = max(self.position, newest or 0)
+        last = self.db.execute(
+            "SELECT seq FROM record WHERE id > ? AND epoch = ? ORDER BY id DESC LIMIT 1",
+            (mark, self._epoch_id),
+        ).fetchone()
+        self.last_seq = max(self.last_seq, last[0] if last else 0)
+
+    def _count(self) -> None:
+        # Each over its own index: a count of all would read the frames.
+        count = "SELECT count(*) FROM record WHERE settled_at IS "
+        self.unsettled = self.db.execute(count + "NULL").fetchone()[0]
+        self.settled = self.db.execute(count + "NOT NULL").fetchone()[0]
 
     # -- transactions -------------------------------------------------------
 
     def begin(self) -> None:
         """Open a transaction."""
         self.db.execute("BEGIN IMMEDIATE")
+        self._before = self.unsettled, self.settled
 
     def commit(self) -> None:
         """Make all since `begin` durable."""
@@ -116,28 +101,21 @@ class Shelf:
         """Undo all since `begin`, also in memory."""
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
+            self.unsettled, self.settled = self._before
         self._load()
+        self._look_at_the_end()
 
     def close(self) -> None:
         """Close the file."""
         self.db.close()
 
-    def check(self) -> None:
-        """Look for damage, for a while at most. Raises sqlite3.DatabaseError with its code."""
-        give_up = time.monotonic() + _CHECK_S
-        self.db.set_progress_handler(lambda: time.monotonic() > give_up, 10_000)
-        try:
-            verdict = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-                raise
-            verdict = "ok"
-        finally:
-            self.db.set_progress_handler(None, 0)
-        if verdict != "ok":
-            damage = sqlite3.DatabaseError(verdict)
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage
+    def fill(self) -> int:
+        """Bytes of the file that are in use; what was freed in it is not."""
+        pages, free, size = (
+            self.db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
 
     # -- facts and epochs ---------------------------------------------------
 
@@ -149,12 +127,15 @@ class Shelf:
     def keep(self, key: str, value: str) -> None:
         """Keep a fact."""
         self.db.execute(
-            "INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            "INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            " WHERE value <> excluded.value",
             (key, value),
         )
 
     def open_epoch(self) -> None:
         """Begin a new life: numbers start at 1 under a new name."""
+        if self.db.execute("SELECT 1 FROM epoch").fetchone():
+            self.mark()
         self.epoch, self.last_seq = Epoch(secrets.token_hex(8)), 0
         self._epoch_id = int(
             self.db.execute(
@@ -166,7 +147,7 @@ class Shelf:
     def epochs(self) -> list[tuple[int, Epoch, int]]:
         """Every epoch of this file: (row, name, last number), oldest first."""
         return [
-            (row, Epoch(name), last)
+            (row, Epoch(name), self.last_seq if row == self._epoch_id else last)
             for row, name, last in self.db.execute("SELECT * FROM epoch ORDER BY id").fetchall()
         ]
 
@@ -175,6 +156,16 @@ class Shelf:
         lowest = self.db.execute("SELECT min(id) FROM epoch").fetchone()[0]
         self.db.execute("INSERT INTO epoch VALUES (?, ?, ?)", (lowest - 1, name, last_seq))
         return int(lowest) - 1
+
+    def mark(self) -> None:
+        """Write down how far the present epoch has come, beside its records."""
+        self.set_last_seq(self.last_seq)
+        self.keep("position", str(self.position))
+
+    def set_last_seq(self, last_seq: int) -> None:
+        """Keep how far the present epoch has come."""
+        self.last_seq = last_seq
+        self.db.execute("UPDATE epoch SET last_seq = ? WHERE id = ?", (last_seq, self._epoch_id))
 
     def boots(self) -> dict[str, int]:
         """Time of day minus boot time in microseconds, of each boot that had a true time."""
@@ -202,51 +193,37 @@ class Shelf:
         """Number and store."""
         records = []
         for arrival in arrivals:
-            self.position += 1
             self.last_seq += 1
-            records.append(
-                Record(
-                    position=self.position,
-                    number=Number(epoch=self.epoch, seq=self.last_seq),
-                    kind=arrival.kind,
-                    frame=arrival.frame,
-                    priority=arrival.priority,
-                    origin=arrival.origin,
-                    instant=arrival.instant,
-                    device=arrival.device,
-                    topic=arrival.topic,
-                )
-            )
+            records.append(self._place(arrival, Number(epoch=self.epoch, seq=self.last_seq)))
         self.insert(records, self._epoch_id)
-        self.set_last_seq(self.last_seq)
         return records
 
-    def set_last_seq(self, last_seq: int) -> None:
-        """Keep how far the present epoch has come."""
-        self.last_seq = last_seq
-        self.db.execute("UPDATE epoch SET last_seq = ? WHERE id = ?", (last_seq, self._epoch_id))
-
     def append_to(self, row: int, last_seq: int, arrival: Arrival) -> None:
-        """Store one more number of an epoch that is over."""
-        self.position += 1
+        """Store one more number of any epoch, behind its last."""
         name = self.db.execute("SELECT epoch FROM epoch WHERE id = ?", (row,)).fetchone()[0]
-        record = Record(
+        number = Number(epoch=Epoch(name), seq=last_seq + 1)
+        self.insert([self._place(arrival, number)], row)
+        self.db.execute("UPDATE epoch SET last_seq = ? WHERE id = ?", (last_seq + 1, row))
+        if row == self._epoch_id:
+            self.last_seq = last_seq + 1
+
+    def _place(self, arrival: Arrival, number: Number) -> Record:
+        self.position += 1
+        return Record(
             position=self.position,
-            number=Number(epoch=Epoch(name), seq=last_seq + 1),
+            number=number,
             kind=arrival.kind,
             frame=arrival.frame,
             priority=arrival.priority,
             origin=arrival.origin,
             instant=arrival.instant,
+            device=arrival.device,
+            topic=arrival.topic,
         )
-        self.insert([record], row)
-        self.db.execute("UPDATE epoch SET last_seq = ? WHERE id = ?", (last_seq + 1, row))
-        if row == self._epoch_id:
-            self.last_seq = last_seq + 1
 
     def insert(self, records: Iterable[Record], epoch_row: int) -> None:
         """Store records as they are numbered."""
-        self.db.executemany(
+        self.unsettled += self.db.executemany(
             "INSERT INTO record (id, epoch, seq, kind, priority, origin, device, topic, clock,"
             " heard_at, boot, boot_us, frame) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -267,7 +244,35 @@ class Shelf:
                 )
                 for record in records
             ),
-        )
+        ).rowcount
+
+    def settle(self, epoch_row: int, first: int, last: int, now_us: int, limit: int) -> int:
+        """Mark numbers of an epoch as settled, `limit` at most; return how many."""
+        settled = self.db.execute(
+            "UPDATE record SET settled_at = ? WHERE id IN (SELECT id FROM record"
+            " WHERE settled_at IS NULL AND epoch = ? AND seq BETWEEN ? AND ? LIMIT ?)",
+            (now_us, epoch_row, first, last, limit),
+        ).rowcount
+        self.unsettled -= settled
+        self.settled += settled
+        return settled
+
+    def unsettle(self) -> int:
+        """Take all that is held as unsent again; return how many."""
+        moved = self.db.execute(
+            "UPDATE record SET settled_at = NULL WHERE settled_at IS NOT NULL"
+        ).rowcount
+        self.unsettled, self.settled = self.unsettled + moved, 0
+        return moved
+
+    def forget(self, positions: Sequence[int], *, settled: bool) -> int:
+        """Delete records of one state; return how many. Their numbers stay given."""
+        if positions:
+            self.mark()
+            self.db.executemany("DELETE FROM record WHERE id = ?", ((row,) for row in positions))
+            self.settled -= len(positions) if settled else 0
+            self.unsettled -= 0 if settled else len(positions)
+        return len(positions)
 
     def page(self, *, priority: bool, after: int, limit: int) -> list[Record]:
         """Unsettled records behind a position, in order."""
@@ -303,7 +308,7 @@ class Shelf:
     def _record(self, row: Any) -> Record:
         (
             position, epoch, seq, kind, priority, origin, device, topic, clock, heard_at,
-            boot_id, boot_us, attempts, frame,
+            boot_id, boot_us, frame,
         ) = row  # fmt: skip
         dated = clock is not None
         return Record(
@@ -319,7 +324,6 @@ class Shelf:
                 at=from_micros(heard_at) if dated else None,
                 clock=Rung(clock) if dated else None,
             ),
-            attempts=attempts,
             device=device,
             topic=topic,
             after=None if dated else self._true_time("< ? ORDER BY id DESC", position),
@@ -333,11 +337,3 @@ class Shelf:
             (position,),
         ).fetchone()
         return from_micros(row[0]) if row else None
-
-    def count_attempts(self, numbers: Iterable[Number]) -> None:
-        """Note that these were sent once more."""
-        self.db.executemany(
-            "UPDATE record SET attempts = attempts + 1 WHERE settled_at IS NULL"
-            " AND seq = ? AND epoch = (SELECT id FROM epoch WHERE epoch = ?)",
-            ((number.seq, number.epoch) for number in numbers),
-        )

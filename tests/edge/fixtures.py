@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chirpstack_api import gw
 
+from edge.bounds import Bounds
 from edge.dating import Dating
 from edge.host import Host
 from edge.outbox import Outbox
@@ -18,6 +19,7 @@ from khaen.uplink import Kind, Origin
 
 GATEWAY = GatewayEui("0016c001f153a14c")
 START = datetime(2026, 7, 23, 1, 2, 3, tzinfo=UTC)
+BOUNDS = Bounds(hold_s=3600, quota=1 << 30, keep_free=0, max_age_s=90 * 86_400)
 BOOT = "6f2b2c0e-0000-4000-8000-000000000001"
 
 
@@ -41,7 +43,10 @@ class FakeHost(Host):
 
 
 def make_outbox(
-    path: Path, clock: ManualClock | None = None, host: Host | None = None, hold_s: float = 3600
+    path: Path,
+    clock: ManualClock | None = None,
+    host: Host | None = None,
+    bounds: Bounds = BOUNDS,
 ) -> Outbox:
     """An outbox on `path`."""
     clock = clock or ManualClock(START)
@@ -53,7 +58,7 @@ def make_outbox(
         clock=clock,
         host=host,
         dating=Dating(clock, host, trust=False),
-        hold_s=hold_s,
+        bounds=bounds,
     )
 
 

@@ -24,7 +24,7 @@ from khaen.clock import ManualClock, Rung
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Origin
 from khaen.wire import Heard, parse
-from tests.edge.fixtures import GATEWAY, START, FakeHost, make_arrival, make_receipt
+from tests.edge.fixtures import BOUNDS, GATEWAY, START, FakeHost, make_arrival, make_receipt
 
 UP, LIVE, BACKLOG = topics.up("as923", GATEWAY), topics.live(GATEWAY), topics.backlog(GATEWAY)
 
@@ -126,7 +126,7 @@ async def bench(folder: Path, **forward: Any) -> AsyncIterator[Bench]:
         clock=clock,
         host=host,
         dating=dating,
-        hold_s=3600,
+        bounds=BOUNDS,
     )
     settings = EdgeSettings(
         gateway_eui=GATEWAY, site="kk", forward=ForwardSettings(backlog_rate=100_000, **forward)

@@ -11,7 +11,7 @@ from chirpstack_api import gw
 
 from edge.outbox import Outbox, Stored
 from edge.record import Record
-from edge.salvage import MAX_VOLATILE
+from edge.room import MAX_VOLATILE
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
 from tests.edge.fixtures import START, make_arrival, make_outbox

@@ -1,0 +1,87 @@
+"""The outbox's file as SQLite sees it: tables, how it is opened, how damage is looked for."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final
+
+_BUSY_S: Final = 5.0
+_CHECK_S: Final = 2.0
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epoch (
+    id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, last_seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS boot (
+    id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE, offset_us INTEGER);
+CREATE TABLE IF NOT EXISTS record (
+    id INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    device TEXT,
+    topic TEXT,
+    clock TEXT,
+    heard_at INTEGER,
+    boot INTEGER NOT NULL,
+    boot_us INTEGER NOT NULL,
+    settled_at INTEGER,
+    frame BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS record_open
+    ON record (epoch, seq) WHERE settled_at IS NULL;
+CREATE INDEX IF NOT EXISTS record_next
+    ON record (priority, id) WHERE settled_at IS NULL;
+CREATE INDEX IF NOT EXISTS record_own
+    ON record (kind, id) WHERE settled_at IS NULL AND kind IN ('heartbeat', 'gone');
+CREATE INDEX IF NOT EXISTS record_settled
+    ON record (settled_at) WHERE settled_at IS NOT NULL;
+"""
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open a file, and make its tables where they are missing. Raises sqlite3.Error.
+
+    What is committed is on disk: write-ahead log, one fsync for each commit
+    (https://sqlite.org/pragma.html#pragma_synchronous).
+    """
+    name = f"{path.absolute().as_uri()}?mode=ro" if read_only else str(path)
+    db = sqlite3.connect(
+        name, uri=read_only, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
+    )
+    try:
+        if not read_only:
+            _prepare(db)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+    db.execute("COMMIT")
+
+
+def check(db: sqlite3.Connection) -> None:
+    """Look for damage, for a while at most. Raises sqlite3.DatabaseError with its code."""
+    give_up = time.monotonic() + _CHECK_S
+    db.set_progress_handler(lambda: time.monotonic() > give_up, 10_000)
+    try:
+        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        verdict = "ok"
+    finally:
+        db.set_progress_handler(None, 0)
+    if verdict != "ok":
+        damage = sqlite3.DatabaseError(verdict)
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
