@@ -1,0 +1,4 @@
+// nonsense: a function for an object
+function decodeUplink(input) {
+  return { data: decodeUplink };
+}

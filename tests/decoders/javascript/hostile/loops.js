@@ -1,0 +1,4 @@
+// time: a loop without an end
+function decodeUplink(input) {
+  for (;;) {}
+}

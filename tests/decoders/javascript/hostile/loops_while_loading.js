@@ -1,0 +1,2 @@
+// time: a loop before there is anything to call
+while (true) {}

@@ -1,0 +1,4 @@
+// nonsense: neither data nor errors
+function decodeUplink(input) {
+  return { warnings: ["hm"] };
+}

@@ -1,0 +1,4 @@
+// load: nothing to call
+function decode_uplink(input) {
+  return { data: {} };
+}

@@ -1,0 +1,2 @@
+// nonsense: no answer
+function decodeUplink(input) {}

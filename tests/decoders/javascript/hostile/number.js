@@ -1,0 +1,4 @@
+// nonsense: no object
+function decodeUplink(input) {
+  return 42;
+}

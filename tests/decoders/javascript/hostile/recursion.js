@@ -1,0 +1,4 @@
+// thrown: deeper and deeper
+function decodeUplink(input) {
+  return decodeUplink(input);
+}

@@ -1,0 +1,4 @@
+// load: no JavaScript
+function decodeUplink(input) {
+  return { data: ;
+}

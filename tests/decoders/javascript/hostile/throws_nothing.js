@@ -1,0 +1,4 @@
+// thrown: not even an error
+function decodeUplink(input) {
+  throw undefined;
+}
