@@ -14,7 +14,7 @@ from edge.settings import EdgeSettings
 from khaen import log, priority, receipt, topics
 from khaen.clock import Clock, format_time
 from khaen.errors import WireError
-from khaen.mqtt import Client, Connect, Handlers, Message, Session, Will
+from khaen.mqtt import Answer, Client, Connect, Handlers, Message, Session, Will
 from khaen.priority import PriorityList
 from khaen.receipt import Receipt
 
@@ -30,7 +30,7 @@ class Listeners:
 
     connected: Callable[[], None] = lambda: None
     disconnected: Callable[[], None] = lambda: None
-    taken: Callable[[int, int, bool], None] = lambda _connection, _mid, _accepted: None
+    answered: Callable[[int, int, Answer], None] = lambda _connection, _mid, _answer: None
     receipt: Callable[[Receipt], None] = lambda _receipt: None
     priority: Callable[[PriorityList], None] = lambda _wanted: None
     down: Callable[[gw.DownlinkFrame], None] = lambda _frame: None
@@ -69,7 +69,7 @@ class Broker:
                 message=self._on_message,
                 connected=lambda: self._tell(self._connected),
                 disconnected=lambda reason: self._tell(self._disconnected, reason),
-                published=lambda *answer: self._tell(self._listeners.taken, *answer),
+                published=lambda *answer: self._tell(self._listeners.answered, *answer),
             ),
         )
 
@@ -120,9 +120,12 @@ class Broker:
         qos: int = 1,
         retain: bool = False,
         expiry: float | None = None,
+        within: float | None = None,
     ) -> tuple[int, int] | None:
         """Hand a message to the present connection: its (connection, mid), or None."""
-        return self.client.publish(topic, payload, qos=qos, retain=retain, expiry=expiry)
+        return self.client.publish(
+            topic, payload, qos=qos, retain=retain, expiry=expiry, within=within
+        )
 
     def drop(self) -> None:
         """Make the connection anew."""

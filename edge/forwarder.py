@@ -21,10 +21,12 @@ from edge.outbox import Stored
 from edge.record import Arrival, Record
 from edge.sender import Link, Sender
 from edge.settings import EdgeSettings
+from edge.warnings import Warnings
 from edge.writer import Writer
 from khaen import log
 from khaen.clock import Clock
 from khaen.errors import StoreUnavailable
+from khaen.mqtt import Answer
 from khaen.receipt import MAX_GAPS, EpochReceipt, Receipt
 from khaen.uplink import Number
 
@@ -49,9 +51,11 @@ class Forwarder:
         dating: Dating,
         clock: Clock,
         counts: Counts,
+        warnings: Warnings,
     ) -> None:
         self._settings, self._writer, self._link = settings, writer, link
-        self._clock, self._counts = clock, counts
+        self._clock, self._counts, self._warnings = clock, counts, warnings
+        warnings.put("puback_is_proof", present=settings.forward.puback)
         self._sender = Sender(settings, link, dating, clock, counts)
         self._late = Late(
             settings.forward, writer, self._sender, dating, clock, is_known=self._is_known
@@ -121,7 +125,7 @@ class Forwarder:
                 record, arrival = queue[0]
                 if self._clock.monotonic() - arrival.heard > arrival.live_s:
                     self._leave(record)
-                elif self._sender.send(record, live_s=arrival.live_s):
+                elif self._sender.send(record, arrival=arrival):
                     self._fresh_numbers.discard(record.number)
                 else:
                     return
@@ -134,23 +138,39 @@ class Forwarder:
 
     # -- answers ------------------------------------------------------------
 
-    def taken(self, connection: int, mid: int, accepted: bool) -> None:
-        """The broker answered; that proves nothing, but starts a clock."""
-        number = self._sender.answered(connection, mid)
-        if number is None:
+    def answered(self, connection: int, mid: int, answer: Answer) -> None:
+        """What became of a message; that the broker took it proves nothing, but starts a clock."""
+        found = self._sender.answered(connection, mid)
+        if found is None:
             return
+        number, took = found
+        if answer is Answer.WITHDRAWN:
+            self._counts.refused.labels(reason="grew_old").inc()
+            self._return(number)
+        else:
+            self._late.pace.answered(took)
+            self._judge(number, answer)
+        self._pump()
+        self._wake.set()
+
+    def _return(self, number: Number) -> None:
+        """It grew old before the socket took it: the backlog has it."""
+        if (flight := self._sender.flights.remove(number)) is not None:
+            self._late.look_again(priority=flight.priority, position=flight.position)
+
+    def _judge(self, number: Number, answer: Answer) -> None:
         flights, now = self._sender.flights, self._clock.monotonic()
-        if not accepted:
+        if not answer.taken:
             self._counts.refused.labels(reason="broker_refused").inc()
             flights.refuse(number, now)
-        elif self._settings.forward.puback:
+            return
+        self._counts.taken.inc()
+        if self._settings.forward.puback:
+            self._warnings.put("nobody_subscribes", present=answer is Answer.UNHEARD)
             flights.remove(number)
             self._post(partial(self._writer.outbox.settle, [number]))
         else:
             flights.take(number, now)
-        self._counts.taken.inc(1 if accepted else 0)
-        self._pump()
-        self._wake.set()
 
     def receive(self, receipt: Receipt) -> None:
         """A receipt came."""

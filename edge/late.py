@@ -8,6 +8,7 @@ from functools import partial
 
 from edge.dating import Dating
 from edge.flights import Flight
+from edge.pace import Pace
 from edge.record import Record
 from edge.sender import Sender
 from edge.settings import ForwardSettings
@@ -19,8 +20,6 @@ from khaen.uplink import Number
 _DATE_WAIT_S = 60.0
 """Dating afterwards waits this long after connecting, at most (docs/wire.md)."""
 _PAGE = 128
-_BURST_S = 0.1
-"""So much of the rate may be saved up."""
 
 
 class _Line:
@@ -53,12 +52,12 @@ class Late:
         self._settings, self._writer, self._sender = settings, writer, sender
         self._dating, self._clock, self._is_known = dating, clock, is_known
         self._lines = {True: _Line(), False: _Line()}
-        self._budget = max(1.0, settings.backlog_rate * _BURST_S)
-        self._budget_at = clock.monotonic()
+        self.pace = Pace(settings.backlog_rate, clock)
         self._busy = False
 
     def begin_anew(self) -> None:
-        """Read the outbox from its beginning."""
+        """Another connection, or other numbers: read the outbox from its beginning."""
+        self.pace.begin_anew()
         self._lines = {True: _Line(), False: _Line()}
 
     def look_again(self, *, priority: bool, position: int) -> None:
@@ -99,7 +98,7 @@ class Late:
                     again.append(flight)
                 else:
                     self.look_again(priority=flight.priority, position=flight.position)
-        again = again[: min(self._sender.room(late=True), self._allowance())]
+        again = again[: min(self._sender.room(late=True), self.pace.allowance())]
         if again:
             await self._send_again({flight.number: flight for flight in again})
 
@@ -147,7 +146,7 @@ class Late:
             return True
         if self._sender.connected_at is None or self._waits_for_date(record):
             return False
-        if self._allowance() < 1 or not self._window_left(record.priority):
+        if self.pace.allowance() < 1 or not self._window_left(record.priority):
             return False
         if not self._sender.send(record):
             return False
@@ -169,15 +168,8 @@ class Late:
             left = min(left, window * 3 // 4 - flights.late_ordinary)
         return max(0, left)
 
-    def _allowance(self) -> int:
-        """How many late frames the rate allows now."""
-        rate, now = self._settings.backlog_rate, self._clock.monotonic()
-        earned = self._budget + (now - self._budget_at) * rate
-        self._budget, self._budget_at = min(max(1.0, rate * _BURST_S), earned), now
-        return int(self._budget)
-
     def _spend(self) -> None:
-        self._budget -= 1
+        self.pace.spend()
         self._busy = True
 
     # -- the outbox ---------------------------------------------------------

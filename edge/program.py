@@ -31,11 +31,12 @@ from edge.outbox import Outbox
 from edge.settings import EdgeSettings
 from edge.sources.semtech_udp import SemtechUdp, listen
 from edge.status import Status
+from edge.warnings import Warnings
 from edge.writer import Writer
 from khaen import log, priority, ready, topics
 from khaen.clock import Clock, SystemClock
 from khaen.errors import NotRunnable, StoreUnavailable, WireError
-from khaen.mqtt import Client, Connect
+from khaen.mqtt import Answer, Client, Connect
 from khaen.priority import PriorityList
 from khaen.receipt import Receipt
 from khaen.uplink import Origin
@@ -72,7 +73,7 @@ class Program:
         self._writer = writer(self._outbox, limit=settings.outbox.queue)
         self._broker = Broker(settings, self._listen(), clock, connect)
         self._forwarder = Forwarder(
-            settings, self._writer, self._broker, self._dating, clock, self.counts
+            settings, self._writer, self._broker, self._dating, clock, self.counts, Warnings()
         )
         self._intake = Intake(
             settings, self._writer, self._forwarder, self._dating, clock, self.counts
@@ -109,7 +110,7 @@ class Program:
         return Listeners(
             connected=self._connected,
             disconnected=self._disconnected,
-            taken=self._taken,
+            answered=self._answered,
             receipt=self._receive,
             priority=self._prefer,
             down=self._send_down,
@@ -127,8 +128,8 @@ class Program:
         self.counts.connected.set(0)
         self._forwarder.disconnect()
 
-    def _taken(self, connection: int, mid: int, accepted: bool) -> None:
-        self._forwarder.taken(connection, mid, accepted)
+    def _answered(self, connection: int, mid: int, answer: Answer) -> None:
+        self._forwarder.answered(connection, mid, answer)
 
     def _receive(self, receipt: Receipt) -> None:
         if receipt.site == self._settings.site:

@@ -9,7 +9,7 @@ from chirpstack_api import gw
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.flights import Flight, Flights
-from edge.record import Record
+from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from khaen import topics
 from khaen.clock import Clock
@@ -21,9 +21,17 @@ class Link(Protocol):
     """The present connection, as a sender sees it."""
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, expiry: float | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        expiry: float | None = None,
+        within: float | None = None,
     ) -> tuple[int, int] | None:
-        """Hand over a message: its (connection, mid), or None."""
+        """Hand over a message: its (connection, mid), or None. What the socket does not take
+        `within` so many seconds is withdrawn.
+        """
 
     def drop(self) -> None:
         """Make the connection anew."""
@@ -61,21 +69,28 @@ class Sender:
             self._clock.monotonic() - oldest[1] > self._settings.forward.stuck_s
         )
 
-    def answered(self, connection: int, mid: int) -> Number | None:
-        """The broker answered: for what, if it was one of ours."""
+    def answered(self, connection: int, mid: int) -> tuple[Number, float] | None:
+        """There is an answer: for what, and how many seconds it took, if it was one of ours."""
         found = self._in_flight.pop((connection, mid), None)
-        return None if found is None else found[0]
+        return None if found is None else (found[0], self._clock.monotonic() - found[1])
 
-    def send(self, record: Record, *, live_s: float | None = None, tries: int = 1) -> bool:
-        """Hand a record over, where there is room; `live_s` None means by the backlog."""
-        late = live_s is None
+    def send(self, record: Record, *, arrival: Arrival | None = None, tries: int = 1) -> bool:
+        """Hand a record over, where there is room: live what arrived just now, else by the backlog.
+
+        A live one whose time is over before the socket takes it is withdrawn.
+        """
+        late, now = arrival is None, self._clock.monotonic()
         if not self.room(late=late):
             return False
-        payload = self._render(record, late=late)
-        sent = self._link.publish(self._topic(record, late=late), payload, expiry=live_s)
+        topic, payload = self._topic(record, late=late), self._render(record, late=late)
+        if arrival is None:
+            sent = self._link.publish(topic, payload)
+        else:
+            left = arrival.live_s - (now - arrival.heard)
+            sent = self._link.publish(topic, payload, expiry=arrival.live_s, within=left)
         if sent is None:
             return False
-        self._in_flight[sent] = (record.number, self._clock.monotonic())
+        self._in_flight[sent] = (record.number, now)
         self.flights.add(
             Flight(
                 number=record.number,

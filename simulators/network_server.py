@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from khaen import log
 from khaen.clock import Clock, SystemClock
-from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session
+from khaen.mqtt import Answer, Client, Handlers, Message, MqttSettings, Session
 from simulators.network.core import NetworkCore
 from simulators.network.exchange import Exchange
 from simulators.network.plan import Network
@@ -163,7 +163,7 @@ class NetworkServer:
         self._out.extendleft(reversed(self._in_flight.values()))
         self._in_flight.clear()
 
-    def _on_published(self, connection: int, mid: int, _taken: bool) -> None:
+    def _on_published(self, connection: int, mid: int, _answer: Answer) -> None:
         self._in_flight.pop((connection, mid), None)
         if self._out:
             self._wake.set()

@@ -7,7 +7,17 @@ callback that blocks holds the reader, and so the broker, back.
 """
 
 from khaen.mqtt.client import Client, Connect
-from khaen.mqtt.session import Handlers, Message, Session, Will
+from khaen.mqtt.session import Answer, Handlers, Message, Session, Will
 from khaen.mqtt.settings import MqttSettings, Version
 
-__all__ = ["Client", "Connect", "Handlers", "Message", "MqttSettings", "Session", "Version", "Will"]
+__all__ = [
+    "Answer",
+    "Client",
+    "Connect",
+    "Handlers",
+    "Message",
+    "MqttSettings",
+    "Session",
+    "Version",
+    "Will",
+]

@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -18,7 +20,8 @@ from khaen import log
 from khaen.backoff import Backoff
 from khaen.errors import SettingsError
 from khaen.mqtt.ahead import MAX_PACKET, AheadClient
-from khaen.mqtt.session import Handlers, Message, Session
+from khaen.mqtt.reasons import explain
+from khaen.mqtt.session import Answer, Handlers, Message, Session
 from khaen.mqtt.settings import MqttSettings, Version
 
 _log = log.logger()
@@ -28,25 +31,35 @@ _ANSWER_SECONDS_AUTO = 3.0
 # A broker that comes back is found soon, however long it was away: a call for help waits for it,
 # and is promised within 10 s of the return.
 _LONGEST_PAUSE_SECONDS = 3.0
+_UNSENT_BYTES = 8192
+"""What the kernel may hold that it cannot send yet: some twenty frames."""
 _WRONG_VERSION = "Unsupported protocol version"
+_NO_SUBSCRIBERS = 0x10
+"""MQTT 5.0, section 3.4.2.1: accepted, but nobody subscribes."""
 Connect = Callable[[MqttSettings, Session, Handlers], "Client"]
 """How a program gets its client: `Client` itself, but in a simulation."""
-_CALLBACKS = (
+_HOLDING = (
     "on_socket_open", "on_connect", "on_subscribe", "on_disconnect", "on_message", "on_publish",
-    "on_failure",
+    "on_failure", "on_withdrawn", "ended_by",
 )  # fmt: skip
+"""What of a client holds, by a way round, the client, and so its sockets."""
 
 
 @dataclass(slots=True)
 class _Connection:
     number: int
     client: AheadClient
+    room: int
+    """Messages that may be unanswered: the window, or what the broker allows (Receive Maximum)."""
     answered: threading.Event = field(default_factory=threading.Event)
     """CONNACK came, or the connection is over."""
     over: threading.Event = field(default_factory=threading.Event)
+    decided: threading.Event = field(default_factory=threading.Event)
+    """Every subscription is granted, or the connection is over."""
     speaks: bool | None = None
     """Whether the broker takes this version: None when it could not be reached."""
-    granted: bool = False
+    granted_at: float | None = None
+    """By the monotonic clock."""
     reason: str = ""
     """Why it is over; the first reason is the true one."""
 
@@ -54,6 +67,12 @@ class _Connection:
         self.reason = self.reason or reason
         self.over.set()
         self.answered.set()
+        self.decided.set()
+
+    @property
+    def usable(self) -> bool:
+        """Whether something may be said."""
+        return self.granted_at is not None and not self.over.is_set()
 
 
 class Client:
@@ -116,7 +135,7 @@ class Client:
     def connected(self) -> bool:
         """Whether the broker granted the connection and every subscription."""
         connection = self._current
-        return connection is not None and connection.granted and not connection.over.is_set()
+        return connection is not None and connection.usable
 
     @property
     def connection(self) -> int:
@@ -138,18 +157,23 @@ class Client:
         qos: int = 1,
         retain: bool = False,
         expiry: float | None = None,
+        within: float | None = None,
     ) -> tuple[int, int] | None:
-        """Hand a message to the present connection: its (connection, mid), or None if there is
-        none. `expiry` (s, MQTT 5 only) lets the broker drop it when it comes too late.
+        """Hand a message to the present connection: its (connection, mid), or None where there is
+        none, or no room. `expiry` (s, MQTT 5 only) lets the broker drop it when it comes too late.
+        What the socket cannot take `within` so many seconds is withdrawn.
         """
         connection = self._current
-        if connection is None or not connection.granted or connection.over.is_set():
+        if connection is None or not connection.usable:
+            return None
+        if qos and connection.client.unanswered >= connection.room:
             return None
         properties = None
         if expiry is not None and self._version is Version.V5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = max(1, round(expiry))
-        info = connection.client.publish(topic, payload, qos, retain, properties)
+        limit = None if within is None else monotonic() + within
+        info = connection.client.publish_within(limit, topic, payload, qos, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return None
         return connection.number, info.mid
@@ -183,13 +207,11 @@ class Client:
     def _connect_once(self) -> str:
         self._count += 1
         try:
-            connection = _Connection(self._count, self._make(self._count))
+            connection = _Connection(self._count, self._make(self._count), self._session.window)
         except SettingsError as error:  # a file that went away: said, and tried again
             return str(error)
         self._wire(connection)
         self._current = connection
-        stable = threading.Timer(_STABLE_SECONDS, self._backoff.reset)
-        stable.daemon = True
         try:
             connection.client.connect(
                 self._settings.host,
@@ -199,26 +221,30 @@ class Client:
             )
             connection.speaks = False
             connection.client.loop_start()
-            stable.start()
             if self._stop.is_set():  # it was said before there was anything to disconnect
                 connection.client.disconnect()
             self._await_answer(connection)
             connection.over.wait()
         except (OSError, ValueError) as error:
-            connection.end(f"{type(error).__name__}: {error}")
+            connection.end(explain(error, self._settings))
         finally:
-            stable.cancel()
             connection.client.loop_stop()
-            for callback in _CALLBACKS:  # they hold the client, and so its sockets
-                setattr(connection.client, callback, None)
+            for name in _HOLDING:
+                setattr(connection.client, name, None)
             self._current = None
         self._change_version(connection)
+        since = connection.granted_at
+        if since is not None and monotonic() - since >= _STABLE_SECONDS:
+            self._backoff.reset()
         return connection.reason
 
     def _await_answer(self, connection: _Connection) -> None:
         auto = self._settings.version is Version.AUTO
         if not connection.answered.wait(_ANSWER_SECONDS_AUTO if auto else _ANSWER_SECONDS):
             connection.end("the broker did not answer CONNECT")
+            connection.client.disconnect()
+        elif not connection.decided.wait(_ANSWER_SECONDS):
+            connection.end("the broker did not answer SUBSCRIBE")
             connection.client.disconnect()
 
     def _change_version(self, connection: _Connection) -> None:
@@ -257,56 +283,65 @@ class Client:
 
     def _wire(self, connection: _Connection) -> None:
         client = connection.client
-        wanted = len(self._session.subscriptions)
+        client.on_socket_open = self._tune
+        client.on_connect = partial(self._on_connect, connection)
+        client.on_subscribe = partial(self._on_subscribe, connection)
+        client.on_disconnect = partial(self._on_disconnect, connection)
+        client.on_message = lambda _c, _u, message: self._hear(connection, message)
+        client.on_publish = partial(self._on_publish, connection)
+        client.on_withdrawn = lambda mid: self._handlers.published(
+            connection.number, mid, Answer.WITHDRAWN
+        )
+        client.on_failure = partial(self._on_failure, connection)
 
-        def on_socket_open(_c: Any, _u: Any, sock: Any) -> None:
-            if self._session.user_timeout is not None:
-                sock.setsockopt(
-                    socket.IPPROTO_TCP,
-                    socket.TCP_USER_TIMEOUT,
-                    self._session.user_timeout,
-                )
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _tune(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        if (timeout := self._session.user_timeout) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-        def on_connect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
-            connection.speaks = code != _WRONG_VERSION
-            connection.answered.set()
-            if code.is_failure:
-                connection.reason = f"refused: {code}"
-            elif wanted:
-                client.subscribe([(topic, 1) for topic in self._session.subscriptions])
-            else:
-                self._granted(connection)
+    def _on_connect(
+        self, connection: _Connection, _c: Any, _u: Any, _f: Any, code: ReasonCode, more: Any
+    ) -> None:
+        connection.speaks = code != _WRONG_VERSION
+        connection.answered.set()
+        connection.room = min(connection.room, getattr(more, "ReceiveMaximum", connection.room))
+        if code.is_failure:
+            connection.reason = f"refused: {code}"
+        elif self._session.subscriptions:
+            connection.client.subscribe([(topic, 1) for topic in self._session.subscriptions])
+        else:
+            self._granted(connection)
 
-        def on_subscribe(_c: Any, _u: Any, _m: Any, codes: list[ReasonCode], _p: Any) -> None:
-            failed = [code for code in codes if code.is_failure]
-            if failed:
-                connection.reason = f"subscription refused: {failed[0]}"
-                client.disconnect()
-            else:
-                self._granted(connection)
+    def _on_subscribe(
+        self, connection: _Connection, _c: Any, _u: Any, _m: Any, codes: list[ReasonCode], _p: Any
+    ) -> None:
+        wanted = zip(self._session.subscriptions, codes, strict=False)
+        failed = [f"{topic}: {code}" for topic, code in wanted if code.is_failure]
+        if failed:
+            connection.reason = f"subscription refused: {failed[0]}"
+            connection.client.disconnect()
+        else:
+            self._granted(connection)
 
-        def on_disconnect(_c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
-            connection.end(str(code))
+    def _on_disconnect(
+        self, connection: _Connection, _c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any
+    ) -> None:
+        error = connection.client.ended_by
+        connection.end(str(code) if error is None else explain(error, self._settings))
 
-        def on_message(_c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-            self._hear(connection, message)
+    def _on_publish(
+        self, connection: _Connection, _c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any
+    ) -> None:
+        answer = Answer.REFUSED if code.is_failure else Answer.TAKEN
+        if code.value == _NO_SUBSCRIBERS:
+            answer = Answer.UNHEARD
+        self._handlers.published(connection.number, mid, answer)
 
-        def on_publish(_c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any) -> None:
-            self._handlers.published(connection.number, mid, not code.is_failure)
-
-        def on_failure(error: Exception) -> None:
-            self._tell_failure(error)
-            self.drop()
-            connection.end(f"failed: {type(error).__name__}")
-
-        client.on_socket_open = on_socket_open
-        client.on_connect = on_connect
-        client.on_subscribe = on_subscribe
-        client.on_disconnect = on_disconnect
-        client.on_message = on_message
-        client.on_publish = on_publish
-        client.on_failure = on_failure
+    def _on_failure(self, connection: _Connection, error: Exception) -> None:
+        self._tell_failure(error)
+        self.drop()
+        connection.end(f"failed: {type(error).__name__}")
 
     def _hear(self, connection: _Connection, message: paho.MQTTMessage) -> None:
         try:
@@ -340,7 +375,8 @@ class Client:
         )
 
     def _granted(self, connection: _Connection) -> None:
-        connection.granted = True
+        connection.granted_at = monotonic()
+        connection.decided.set()
         _log.info(
             "mqtt_connected",
             client_id=self._session.client_id,

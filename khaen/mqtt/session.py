@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+
+
+class Answer(enum.Enum):
+    """What became of a publication."""
+
+    TAKEN = "taken"
+    UNHEARD = "unheard"
+    """The broker took it and had nobody to give it to (told on MQTT 5 only)."""
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    """It was never handed to the socket: its time was over before there was room."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the broker took it."""
+        return self in (Answer.TAKEN, Answer.UNHEARD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +55,8 @@ class Handlers:
     connected: Callable[[], None] = lambda: None
     """Connected and all subscriptions granted."""
     disconnected: Callable[[str], None] = lambda _reason: None
-    published: Callable[[int, int, bool], None] = lambda _connection, _mid, _taken: None
-    """The broker answered a QoS 1 publication: (connection, mid, whether it took it)."""
+    published: Callable[[int, int, Answer], None] = lambda _connection, _mid, _answer: None
+    """What became of a QoS 1 publication: (connection, mid, answer)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +65,8 @@ class Session:
 
     `expiry` seconds > 0 keeps the session at the broker (fixed `client_id` needed); 0 is a clean
     start. `window` bounds both directions. `user_timeout` in milliseconds bounds how long the
-    kernel may hold unacknowledged bytes (TCP_USER_TIMEOUT).
+    kernel may hold unacknowledged bytes (TCP_USER_TIMEOUT); it then takes few that it cannot send
+    yet (TCP_NOTSENT_LOWAT), because in its hands they only grow old.
     """
 
     client_id: str

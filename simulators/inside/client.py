@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final
 
 from khaen.backoff import Backoff
-from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session, Version
+from khaen.mqtt import Answer, Client, Handlers, Message, MqttSettings, Session, Version
 from simulators.inside.broker import HOP_S, Broker, Publication
 from simulators.inside.link import VirtualLink
 from simulators.link import Fault
@@ -115,9 +115,10 @@ class VirtualClient(Client):
         qos: int = 1,
         retain: bool = False,
         expiry: float | None = None,
+        within: float | None = None,
     ) -> tuple[int, int] | None:
         """Hand over a message: its (connection, mid), or None."""
-        del expiry  # nothing waits here for longer than a moment
+        del expiry, within  # nothing waits here for longer than a moment
         if not self._open:
             return None
         self._mid += 1
@@ -145,7 +146,7 @@ class VirtualClient(Client):
 
     def _taken(self, number: int, mid: int) -> None:
         if number == self._number and self._open:
-            self._handlers.published(number, mid, True)
+            self._handlers.published(number, mid, Answer.TAKEN)
 
     def _give_up(self, number: int) -> None:
         if number == self._number and self._open and self._link.fault is Fault.BLACK_HOLE:

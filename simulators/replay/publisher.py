@@ -37,7 +37,7 @@ class Publisher:
         # paho counts what it holds itself: a little room above our own window.
         session = Session(client_id=f"khaen-replay-{name}", window=window + 16)
         handlers = Handlers(
-            published=lambda number, mid, taken: self._told.put(((number, mid), taken)),
+            published=lambda number, mid, answer: self._told.put(((number, mid), answer.taken)),
             disconnected=self._told.put,
         )
         self._where = f"{mqtt.host}:{mqtt.port}, account {mqtt.username or 'none'}"

@@ -18,9 +18,11 @@ from edge.forwarder import Forwarder
 from edge.outbox import Outbox
 from edge.record import Arrival
 from edge.settings import EdgeSettings, ForwardSettings
+from edge.warnings import Warnings
 from edge.writer import Writer
 from khaen import topics
 from khaen.clock import ManualClock, Rung
+from khaen.mqtt import Answer
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Origin
 from khaen.wire import Heard, parse
@@ -40,9 +42,17 @@ class FakeLink:
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, expiry: float | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        expiry: float | None = None,
+        within: float | None = None,
     ) -> tuple[int, int]:
         assert qos == 1
+        assert (expiry is None) is (within is None) is (topic == BACKLOG)
+        assert within is None or 0 <= within <= 3, "only what is live is handed over as such"
         answer = self.connection, len(self.sent) + 1
         self.sent.append((topic, parse(GATEWAY, payload), expiry))
         self.unanswered.append(answer)
@@ -73,6 +83,7 @@ class Bench:
     forwarder: Forwarder
     counts: Counts
     dating: Dating
+    warnings: Warnings
 
     async def hear(self, *arrivals: Arrival, offer: bool = True) -> None:
         now = self.clock.monotonic()
@@ -85,10 +96,10 @@ class Bench:
         instant = replace(make_arrival().instant, at=None, clock=None, boot_us=self.host.boot_us())
         await self.hear(replace(make_arrival(priority=priority), instant=instant))
 
-    def answer(self, *, accepted: bool = True) -> None:
+    def answer(self, answer: Answer = Answer.TAKEN) -> None:
         unanswered, self.link.unanswered = self.link.unanswered, []
         for connection, mid in unanswered:
-            self.forwarder.taken(connection, mid, accepted)
+            self.forwarder.answered(connection, mid, answer)
 
     async def pass_time(self, seconds: float, *, answer: bool = True) -> None:
         """Let time pass in steps, as the forwarder's task would see it."""
@@ -129,12 +140,15 @@ async def bench(folder: Path, **forward: Any) -> AsyncIterator[Bench]:
         bounds=BOUNDS,
     )
     settings = EdgeSettings(
-        gateway_eui=GATEWAY, site="kk", forward=ForwardSettings(backlog_rate=100_000, **forward)
+        gateway_eui=GATEWAY,
+        site="kk",
+        forward=ForwardSettings(**({"backlog_rate": 100_000} | forward)),
     )
     writer, link, counts = Writer(outbox, limit=1000), FakeLink(), Counts()
-    forwarder = Forwarder(settings, writer, link, dating, clock, counts)
+    warnings = Warnings()
+    forwarder = Forwarder(settings, writer, link, dating, clock, counts, warnings)
     try:
-        yield Bench(clock, host, link, writer, forwarder, counts, dating)
+        yield Bench(clock, host, link, writer, forwarder, counts, dating, warnings)
     finally:
         await writer.close()
 
@@ -198,7 +212,7 @@ async def test_an_answer_of_the_last_connection_says_nothing(tmp_path: Path) -> 
         b.link.connection = 2
         b.forwarder.connect()
         await b.forwarder.step()
-        b.forwarder.taken(1, 1, True)
+        b.forwarder.answered(1, 1, Answer.TAKEN)
         await b.pass_time(40, answer=False)
         assert b.link.dropped, "the second one was never answered: the connection is stuck"
 
@@ -343,10 +357,7 @@ async def test_late_frames_take_half_of_the_window_at_most(tmp_path: Path) -> No
 
 
 async def test_the_backlog_keeps_its_rate(tmp_path: Path) -> None:
-    async with bench(tmp_path) as b:
-        b.forwarder._late._settings = b.forwarder._late._settings.model_copy(
-            update={"backlog_rate": 10.0}
-        )
+    async with bench(tmp_path, backlog_rate=10.0) as b:
         await b.hear(*frames(40), offer=False)
         b.forwarder.connect()
         await b.pass_time(2)
@@ -357,7 +368,7 @@ async def test_what_the_broker_refuses_is_tried_again(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         b.forwarder.connect()
         await b.hear(make_arrival(priority=True))
-        b.answer(accepted=False)
+        b.answer(Answer.REFUSED)
         await b.pass_time(6)
         assert b.link.seqs(BACKLOG) == [1]
 
