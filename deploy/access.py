@@ -15,6 +15,8 @@ from khaen.site.model import Site
 INGEST = "ingest"
 NETWORK_SERVER = "network-server"
 RECORDER = "recorder"
+DEPLOY = "deploy"
+"""Who configures gateways from afar: whoever has its password rules all of the site's agents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,13 @@ def accounts(site: Site) -> tuple[Account, ...]:
         )
     )
     found.append(Account(name=RECORDER, publish=(), read=topics.ALL))
+    found.append(
+        Account(
+            name=DEPLOY,
+            publish=("khaen/gateway/+/config",),
+            read=("khaen/gateway/+/config/state", "khaen/gateway/+/status"),
+        )
+    )
     if site.lorawan.network_server:
         found.append(
             Account(

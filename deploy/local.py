@@ -16,7 +16,7 @@ from typing import IO
 from pydantic import SecretBytes
 
 from deploy import broker, ports
-from deploy.access import INGEST, NETWORK_SERVER, Credentials, accounts, gateway_account
+from deploy.access import DEPLOY, INGEST, NETWORK_SERVER, Credentials, accounts, gateway_account
 from deploy.claims import Claims
 from deploy.configuration import Table, merge, render_toml
 from deploy.files import private_folder
@@ -157,6 +157,7 @@ class LocalSite:
             self.credentials,
         )
         write_private(self.settings_file, render_toml(self._server_settings()).encode())
+        self.credentials.write_options(DEPLOY, *self.broker_address)
         if self.site.lorawan.network_server:
             self.credentials.write_options(NETWORK_SERVER, *self.broker_address)
 

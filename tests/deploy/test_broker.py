@@ -13,6 +13,7 @@ import pytest
 
 from deploy import broker
 from deploy.access import (
+    DEPLOY,
     INGEST,
     NETWORK_SERVER,
     RECORDER,
@@ -141,6 +142,33 @@ async def test_the_recorder_reads_all_but_configurations_and_says_nothing(runnin
         assert await hear(recorder, "a list") == ["a frame", "a receipt", "a list"]
 
 
+async def test_only_deploy_configures_a_gateway_and_only_that_one_hears_it(
+    running: Running,
+) -> None:
+    own = f"khaen/gateway/{ROOF}/config"
+    async with (
+        running.client(DEPLOY) as deploy,
+        running.client(ROOF_ACCOUNT) as roof,
+        running.client(gateway_account(parse_gateway_eui(MAST))) as mast,
+        running.client(INGEST) as ingest,
+        running.client(RECORDER) as recorder,
+    ):
+        for client in (roof, mast, ingest, recorder):
+            await client.subscribe(own, qos=1)
+        await mast.subscribe(f"khaen/gateway/{MAST}/config", qos=1)
+        await deploy.subscribe(f"{own}/state", qos=1)
+        for client in (roof, mast, ingest, recorder):
+            await client.publish(own, b"a stranger's", qos=1)
+        for client in (deploy, mast, ingest, recorder):
+            await client.publish(f"{own}/state", b"a stranger's", qos=1)
+        await deploy.publish(own, b"settings", qos=1, retain=True)
+        await deploy.publish(f"khaen/gateway/{MAST}/config", b"the mast's", qos=1, retain=True)
+        await roof.publish(f"{own}/state", b"kept", qos=1, retain=True)
+        assert await hear(roof, "settings") == ["settings"]
+        assert await hear(mast, "the mast's") == ["the mast's"]
+        assert await hear(deploy, "kept") == ["kept"]
+
+
 @pytest.mark.parametrize("name", [INGEST, "stranger", ""])
 async def test_nobody_comes_in_without_the_password(running: Running, name: str) -> None:
     with pytest.raises(aiomqtt.MqttError):
@@ -153,7 +181,7 @@ async def test_a_password_stays_over_restarts_and_off_command_lines(
 ) -> None:
     password = running.credentials.password(INGEST)
     assert Credentials(folder=running.folder / "clients").password(INGEST) == password
-    assert len({running.credentials.password(a.name) for a in accounts(site)}) == 6
+    assert len({running.credentials.password(a.name) for a in accounts(site)}) == 7
     process = psutil.Process(running.process.pid)
     assert password not in " ".join([*process.cmdline(), str(process.environ())])
     assert password.encode() not in b"".join(
