@@ -125,17 +125,17 @@ class Outbox:
             before = shelf.position
             results = [job() for job in jobs]
             come = shelf.position - before
-            shed = self._make_room(max(STEP, come)) if come > 0 else (0, 0)
+            shed = self._make_room(come)[1] if come > 0 else 0
             shelf.commit()
         except BaseException:
             shelf.rollback()
             raise
         self.present = shelf.epoch
-        self._tell_shed(shed[1])
+        self._tell_shed(shed)
         return results
 
-    def _make_room(self, step: int = STEP) -> tuple[int, int]:
-        return make_room(self._shelf, self.bounds, self._voice(), step)
+    def _make_room(self, come: int = 0) -> tuple[int, int]:
+        return make_room(self._shelf, self.bounds, self._voice(), max(STEP, come))
 
     def _voice(self) -> Voice:
         return Voice(gateway=self._gateway, origin=self._origin, instant=self._dating.hear())
@@ -270,7 +270,7 @@ class Outbox:
 
     def settle(self, numbers: Sequence[Number]) -> None:
         """Settle single records, where the broker's word is proof."""
-        now = to_micros(self._clock.now())
+        now = self._settling_time()
         for number in numbers:
             one = EpochReceipt(
                 epoch=number.epoch,
@@ -299,9 +299,13 @@ class Outbox:
             else:
                 self._said[entry.epoch] = entry
 
+    def _settling_time(self) -> int:
+        """Now in microseconds; 0 while nobody knows, which counts from when somebody does."""
+        return to_micros(self._clock.now()) if self._dating.synced() else 0
+
     def _write_down(self) -> bool:
         """Settle some of what receipts said; whether there is more of it."""
-        left, now = _SETTLE_STEP, to_micros(self._clock.now())
+        left, now = _SETTLE_STEP, self._settling_time()
         for entry in list(self._said.values()):
             left -= account.settle(self._shelf, entry, now, left)
             if left <= 0:

@@ -60,7 +60,7 @@ def measure(shelf: Shelf, bounds: Bounds) -> tuple[int, int]:
     return shelf.fill(), min(bounds.quota, max(LEAST, size + spare))
 
 
-def make_room(shelf: Shelf, bounds: Bounds, voice: Voice, step: int = STEP) -> tuple[int, int]:
+def make_room(shelf: Shelf, bounds: Bounds, voice: Voice, step: int) -> tuple[int, int]:
     """Let some go where there are too many; return how many receipted and unreceipted ones.
 
     `step` of each at most.
