@@ -16,6 +16,7 @@ from khaen.errors import DecodeError
 
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 _LONG: Final = 0x80
+_DAY_S: Final = 86_400
 _MAX_LENGTH_BYTES: Final = 3
 _MAX_FILE: Final = 1 << 20
 _TIME: Final = "%Y%m%d%H%M%SZ"
@@ -27,10 +28,6 @@ class Validity:
 
     begins: datetime
     ends: datetime
-
-    def days_left(self, now: datetime) -> float:
-        """Days until its end, negative afterwards."""
-        return (self.ends - now).total_seconds() / 86_400
 
 
 @dataclass(slots=True)
@@ -107,3 +104,11 @@ def read(path: Path) -> Validity:
         return parse(ssl.PEM_cert_to_DER_cert(text[start : end + len(ssl.PEM_FOOTER)]))
     except ValueError as error:
         raise DecodeError(f"{path}: no certificate in PEM") from error
+
+
+def count_days(file: Path, now: datetime) -> float | None:
+    """Days until a file's certificate ends, negative afterwards; None where it cannot be read."""
+    try:
+        return (read(file).ends - now).total_seconds() / _DAY_S
+    except (OSError, DecodeError):
+        return None

@@ -38,6 +38,7 @@ class Signs:
     oldest_s: float | None = None
     """The age of the oldest record without receipt."""
     puback: bool = False
+    """Whether the broker's acknowledgement is proof, so that no receipts come."""
     disk_free: int = LOW_BYTES
     temperature: float | None = None
     under_voltage: bool | None = None
@@ -60,8 +61,6 @@ def _find_around(signs: Signs) -> Iterator[str]:
             yield "receipts_absent"
         if min(signs.connected_s, signs.oldest_s or 0.0) > OLD_S:
             yield "backlog_stays"
-    if signs.puback:
-        yield "puback_is_proof"
 
 
 def _is_over(age_s: float | None, limit_s: float, since_s: float) -> bool:

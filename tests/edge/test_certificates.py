@@ -53,10 +53,14 @@ def test_a_file_tells_its_dates(begins: datetime, ends: datetime, tmp_path: Path
     assert (validity.begins, validity.ends) == (begins, ends)
 
 
-def test_days_are_counted_from_now_and_below_nothing() -> None:
-    validity = certificates.parse(DER)
-    assert validity.days_left(datetime(2027, 6, 6, 8, 9, 10, tzinfo=UTC)) == 1
-    assert validity.days_left(datetime(2027, 6, 8, 8, 9, 10, tzinfo=UTC)) == -1
+def test_days_are_counted_from_now_and_below_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.pem"
+    assert certificates.count_days(file, BEGINS) is None
+    file.write_bytes(make())
+    assert certificates.count_days(file, datetime(2027, 6, 6, 8, 9, 10, tzinfo=UTC)) == 1
+    assert certificates.count_days(file, datetime(2027, 6, 8, 8, 9, 10, tzinfo=UTC)) == -1
+    file.write_bytes(b"")
+    assert certificates.count_days(file, BEGINS) is None
 
 
 @pytest.mark.parametrize(

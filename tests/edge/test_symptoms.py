@@ -28,7 +28,7 @@ WELL: dict[str, Any] = {
         ({"receipt_s": None, "connected_s": 100.0}, set()),
         ({"receipt_s": 9999.0, "connected_s": 100.0}, set()),
         ({"receipt_s": 9999.0, "connected_s": None}, set()),
-        ({"receipt_s": None, "puback": True}, {"puback_is_proof"}),
+        ({"receipt_s": None, "puback": True}, set()),
         ({"oldest_s": 3601.0}, {"backlog_stays"}),
         ({"oldest_s": 99999.0, "connected_s": 3000.0}, set()),
         ({"oldest_s": 99999.0, "connected_s": None}, set()),
