@@ -29,11 +29,12 @@ class Listeners:
     """What is called in the loop's thread."""
 
     connected: Callable[[], None] = lambda: None
-    disconnected: Callable[[], None] = lambda: None
+    disconnected: Callable[[str], None] = lambda _reason: None
     answered: Callable[[int, int, Answer], None] = lambda _connection, _mid, _answer: None
     receipt: Callable[[Receipt], None] = lambda _receipt: None
     priority: Callable[[PriorityList], None] = lambda _wanted: None
     down: Callable[[gw.DownlinkFrame], None] = lambda _frame: None
+    configuration: Callable[[bytes], None] = lambda _payload: None
     refused: Callable[[str], None] = lambda _reason: None
     """A message that could not be read, by reason."""
 
@@ -53,6 +54,8 @@ class Broker:
         self._conn_topic = topics.conn(settings.region, self._gateway)
         self._receipt_topic = topics.receipt(self._gateway)
         self._down_topic = topics.down(settings.region, self._gateway)
+        self._configuration_topic = topics.configuration(self._gateway)
+        obeyed = (self._configuration_topic,) if settings.remote.enabled else ()
         self._loop = asyncio.get_running_loop()
         self.state = "not connected"
         """`connected since …` or why not."""
@@ -60,7 +63,7 @@ class Broker:
             settings.mqtt,
             Session(
                 client_id=f"khaen-edge-{self._gateway}",
-                subscriptions=(self._receipt_topic, topics.PRIORITY, self._down_topic),
+                subscriptions=(self._receipt_topic, topics.PRIORITY, self._down_topic, *obeyed),
                 window=settings.forward.window,
                 user_timeout=_USER_TIMEOUT_MS,
                 will=Will(topic=self._conn_topic, payload=self._conn(gw.ConnState.OFFLINE)),
@@ -92,6 +95,8 @@ class Broker:
                 self._tell(self._listeners.priority, priority.parse(message.payload))
             elif message.topic == self._down_topic:
                 self._tell(self._listeners.down, self._command(message))
+            elif message.topic == self._configuration_topic:
+                self._tell(self._listeners.configuration, message.payload)
         except WireError as error:
             self._tell(self._listeners.refused, error.reason)
 
@@ -110,7 +115,7 @@ class Broker:
 
     def _disconnected(self, reason: str) -> None:
         self.state = f"not connected: {reason}"
-        self._listeners.disconnected()
+        self._listeners.disconnected(reason)
 
     def publish(
         self,

@@ -19,10 +19,10 @@ class Counts:
         self.receipts = self._counter("receipts", "Receipts, by what became of them", "outcome")
         self.downlinks = self._counter("downlinks", "Downlinks, by what became of them", "status")
         self.connections = self._counter("connections", "Connections to the broker")
-        self.backlog = self._gauge("backlog_records", "Records without receipt")
-        self.held = self._gauge("held_records", "Records on disk")
-        self.volatile = self._gauge("volatile", "1 while the disk refuses")
-        self.connected = self._gauge("connected", "1 while the broker is connected")
+        self.backlog = self._gauge("backlog_records", "Records without receipt", "gateway")
+        self.held = self._gauge("held_records", "Records on disk", "gateway")
+        self.volatile = self._gauge("volatile", "1 while the disk refuses", "gateway")
+        self.connected = self._gauge("connected", "1 while the broker is connected", "gateway")
         self.stored = Histogram(
             "khaen_edge_store_seconds",
             "From datagram to durable",
@@ -33,5 +33,5 @@ class Counts:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"khaen_edge_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"khaen_edge_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"khaen_edge_{name}", text, labels, registry=self.registry)

@@ -12,7 +12,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from chirpstack_api import gw
 from google.protobuf import json_format
@@ -37,6 +37,17 @@ _TOKENS: Final = 1 << 16
 
 Transmit = Callable[[int, dict[str, Any]], bool]
 """Hands a `txpk` under a token to the packet forwarder; False where there is no way to it."""
+
+
+class Transmitter(Protocol):
+    """What has downlinks sent: `Downlinks`, or a concentrator's own program that takes whole ones.
+
+    It tells one `gw.DownlinkTxAck` for each, whatever becomes of it, and sends none whose items
+    are over (`Downlinks.is_over`).
+    """
+
+    def take(self, frame: gw.DownlinkFrame) -> None:
+        """Try a downlink; returns at once."""
 
 
 def parse(gateway: GatewayEui, payload: bytes) -> gw.DownlinkFrame:
@@ -141,7 +152,7 @@ class Downlinks:
             packet = txpk.render(item)
         except TxpkError:
             return int(gw.INTERNAL_ERROR)
-        if self._is_over(item.tx_info):
+        if self.is_over(item.tx_info):
             return int(gw.TOO_LATE)
         token = self._token = (self._token + 1) % _TOKENS
         if not self._transmit(token, packet):
@@ -151,8 +162,8 @@ class Downlinks:
         self._attempts[token] = attempt
         return None
 
-    def _is_over(self, info: gw.DownlinkTxInfo) -> bool:
-        """Whether the item's time has passed.
+    def is_over(self, info: gw.DownlinkTxInfo) -> bool:
+        """Whether an item's time has passed.
 
         A gateway's counter comes round each 71.6 minutes, so that it would take an old context for
         one of the future: only what was heard within a window's delay is answered.

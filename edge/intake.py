@@ -57,6 +57,32 @@ class Intake:
             live_s=forward.live_join_s if sorted_as.join else forward.live_s,
         )
 
+    def hear_message(
+        self,
+        kind: Kind,
+        frame: gw.UplinkFrame,
+        *,
+        priority: bool,
+        device: str | None = None,
+        topic: str | None = None,
+    ) -> Arrival:
+        """What a source of another kind heard just now: `p2p` from `device`, `application` under
+        `topic`. `frame` has its bytes as `phy_payload`, and what is known of the reception.
+        """
+        frame.rx_info.gateway_id = self._settings.gateway_eui
+        self.last_frame = self._clock.now()
+        return Arrival(
+            kind=kind,
+            frame=frame.SerializeToString(),
+            priority=priority,
+            origin=self._origin,
+            instant=self._dating.hear(),
+            heard=self._clock.monotonic(),
+            live_s=self._settings.forward.live_s,
+            device=device,
+            topic=topic,
+        )
+
     def beat(self) -> Arrival:
         """A heartbeat."""
         rx = gw.UplinkRxInfo(gateway_id=self._settings.gateway_eui)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Final, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge.bounds import Bounds
@@ -13,21 +14,50 @@ from khaen.ids import GatewayEui, parse_gateway_eui, parse_slug
 from khaen.mqtt import MqttSettings
 from khaen.settings import Section
 
+_MOST_GATEWAYS: Final = 15
+"""Each has a thread of its own for the disk, and a connection."""
+
 
 class UdpSettings(Section):
-    """Where a Semtech packet forwarder finds the agent."""
+    """Where Semtech packet forwarders find the agent."""
 
+    enabled: bool = True
+    """False for an agent that hears by other sources only."""
     host: str = "127.0.0.1"
     """Address to listen on; `0.0.0.0` where the concentrator is another machine."""
     port: int = Field(default=1700, ge=0, le=65535)
     """0 takes any free port, which the line `agent_started` names."""
 
 
+class GatewaySettings(Section):
+    """One more gateway behind the same agent: with an outbox and a connection of its own.
+
+    What it leaves out of its account is that of `[mqtt]`.
+    """
+
+    eui: GatewayEui
+    """Its `gateway_ID`: 16 hexadecimal digits."""
+    username: str | None = None
+    """Its account at the broker."""
+    password_file: Path | None = None
+    """A file with its password in one line."""
+    cert_file: Path | None = None
+    """Its certificate, where the broker asks for one …"""
+    key_file: Path | None = None
+    """… and the key of that."""
+
+    @field_validator("eui", mode="before")
+    @classmethod
+    def _eui(cls, value: object) -> str:
+        return parse_gateway_eui(str(value))
+
+
 class OutboxSettings(Section):
     """What was heard and is not yet known to be committed."""
 
     path: Path = Path("/var/lib/khaen/outbox.sqlite")
-    """The SQLite file; its folder is made where it is missing."""
+    """The SQLite file; its folder is made where it is missing. Further gateways have theirs beside
+    it, named `<stem>-<eui><suffix>`."""
     group_ms: float = Field(default=10.0, ge=0, le=1000)
     """A frame is on disk after this many milliseconds at the latest; one with priority at once."""
     hold_h: float = Field(default=72.0, ge=0, le=24 * 90)
@@ -83,6 +113,18 @@ class ForwardSettings(Section):
     The status says so."""
 
 
+class RemoteSettings(Section):
+    """Configuration from afar (docs/remote-configuration.md)."""
+
+    enabled: bool = False
+    """Obey `khaen/gateway/{eui}/config` of the first gateway: for a broker with accounts, where not
+    everybody may write there."""
+    path: Path | None = None
+    """Where configurations are remembered; beside the outbox where nothing is named."""
+    confirm_s: float = Field(default=120.0, ge=10, le=900)
+    """A configuration is rolled back unless a heartbeat under it is receipted in this time."""
+
+
 class EdgeSettings(BaseSettings):
     """All of `edge.toml`."""
 
@@ -95,10 +137,11 @@ class EdgeSettings(BaseSettings):
     )
 
     gateway_eui: GatewayEui
-    """The packet forwarder's `gateway_ID`: 16 hexadecimal digits."""
+    """The packet forwarder's `gateway_ID`: 16 hexadecimal digits; that of the first, where there
+    are several."""
     site: str
     """Id of the site whose receipts are obeyed; those of any other are ignored."""
-    region: str = Field(default="as923", pattern=r"[A-Za-z0-9_.-]{1,64}")
+    region: str = Field(default="as923", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """ChirpStack's `topic_prefix` of the region."""
     simulated: bool = False
     """Everything that this agent hears is sealed as simulated."""
@@ -111,12 +154,15 @@ class EdgeSettings(BaseSettings):
     """Seconds between status documents."""
     metrics_port: int = Field(default=9101, ge=0, le=65535)
     """Prometheus and `/health`, on loopback only; 0 takes any free port."""
-    log_level: str = Field(default="INFO", pattern="DEBUG|INFO|WARNING|ERROR")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """How much is logged."""
     udp: UdpSettings = UdpSettings()
     mqtt: MqttSettings = MqttSettings()
     outbox: OutboxSettings = OutboxSettings()
     forward: ForwardSettings = ForwardSettings()
+    remote: RemoteSettings = RemoteSettings()
+    gateways: tuple[GatewaySettings, ...] = Field(default=(), max_length=_MOST_GATEWAYS)
+    """Further gateways whose packet forwarders send to this agent."""
 
     @field_validator("gateway_eui", mode="before")
     @classmethod
@@ -127,6 +173,38 @@ class EdgeSettings(BaseSettings):
     @classmethod
     def _site(cls, value: str) -> str:
         return parse_slug(value)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        euis = [self.gateway_eui, *(gateway.eui for gateway in self.gateways)]
+        for eui in euis:
+            if euis.count(eui) > 1:
+                raise ValueError(f"gateway {eui} is named twice: leave one out")
+        return self
+
+    def of_each(self) -> tuple[EdgeSettings, ...]:
+        """The settings as each gateway has them, that of `gateway_eui` first."""
+        return (self.model_copy(update={"gateways": ()}), *map(self._of, self.gateways))
+
+    @property
+    def remote_path(self) -> Path:
+        """Where configurations from afar are remembered."""
+        outbox = self.outbox.path
+        return self.remote.path or outbox.with_name(f"{outbox.stem}-remote.json")
+
+    def _of(self, gateway: GatewaySettings) -> EdgeSettings:
+        account = gateway.model_dump(exclude={"eui"}, exclude_none=True)
+        path = self.outbox.path
+        own = path.with_name(f"{path.stem}-{gateway.eui}{path.suffix}")
+        return self.model_copy(
+            update={
+                "gateway_eui": gateway.eui,
+                "gateways": (),
+                "mqtt": self.mqtt.model_copy(update=account),
+                "remote": RemoteSettings(),
+                "outbox": self.outbox.model_copy(update={"path": own}),
+            }
+        )
 
     def fingerprint(self) -> str:
         """A hash of the effective configuration, 16 hexadecimal digits; secrets are not in it."""

@@ -55,10 +55,12 @@ class Status:
         clock: Clock,
         host: Host,
         counts: Counts,
+        *,
+        configuration: str,
     ) -> None:
         self._settings, self._writer, self._broker, self._intake = settings, writer, broker, intake
         self._dating, self._clock, self._host, self._counts = dating, clock, host, counts
-        self._version = find_version()
+        self._version, self._configuration = find_version(), configuration
         self._wake = asyncio.Event()
         self.last_receipt: datetime | None = None
 
@@ -89,14 +91,15 @@ class Status:
         """The document of this moment. Raises StoreUnavailable."""
         outbox = self._writer.outbox
         counts, volatile = await self._writer.submit(lambda: (outbox.count(), outbox.volatile))
-        self._counts.backlog.set(counts.backlog)
-        self._counts.held.set(counts.held)
-        self._counts.volatile.set(volatile)
+        gateway = self._settings.gateway_eui
+        self._counts.backlog.labels(gateway=gateway).set(counts.backlog)
+        self._counts.held.labels(gateway=gateway).set(counts.held)
+        self._counts.volatile.labels(gateway=gateway).set(volatile)
         proof = " (its acknowledgement counts as proof)" if self._settings.forward.puback else ""
         return GatewayStatus(
             at=self._clock.now(),
             version=self._version,
-            configuration=self._settings.fingerprint(),
+            configuration=self._configuration,
             epoch=counts.epoch,
             last_seq=counts.last_seq,
             backlog=counts.backlog,

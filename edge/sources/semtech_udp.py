@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from chirpstack_api import gw
 
 from edge import rxpk, txpk
 from edge.counts import Counts
-from edge.downlinks import Downlinks
+from edge.downlinks import Downlinks, Transmit
 from edge.intake import Intake
 from edge.outbox import Stored
 from edge.record import Arrival
 from edge.rxpk import RxpkError
 from khaen import log
 from khaen.clock import Clock
-from khaen.errors import NotRunnable, StoreUnavailable
+from khaen.errors import StoreUnavailable
 from khaen.ids import GatewayEui
 
 _log = log.logger()
@@ -50,23 +52,35 @@ class _Pull:
     at: float
 
 
+class Gateway(Protocol):
+    """What this source needs of an `edge.station.Station`."""
+
+    way_down: Transmit
+
+    @property
+    def intake(self) -> Intake:
+        """Where it hears."""
+
+    @property
+    def downlinks(self) -> Downlinks:
+        """What it is to transmit."""
+
+    def publish_stats(self, stats: gw.GatewayStats) -> None:
+        """Say what the packet forwarder counted."""
+
+
 class SemtechUdp(asyncio.DatagramProtocol):
-    """One gateway's packet forwarder. `stats` is given what it says of itself."""
+    """The packet forwarders of all `gateways`, on one socket."""
 
     def __init__(
-        self,
-        gateway: GatewayEui,
-        intake: Intake,
-        stats: Callable[[gw.GatewayStats], None],
-        downlinks: Downlinks,
-        clock: Clock,
-        counts: Counts,
+        self, gateways: Mapping[GatewayEui, Gateway], clock: Clock, counts: Counts
     ) -> None:
-        self._gateway, self._intake, self._stats = gateway, intake, stats
-        self._downlinks, self._clock, self._counts = downlinks, clock, counts
+        self._gateways, self._clock, self._counts = gateways, clock, counts
         self._transport: asyncio.DatagramTransport | None = None
         self._logged: dict[str, float] = {}
-        self._pull: _Pull | None = None
+        self._pulls: dict[GatewayEui, _Pull] = {}
+        for eui, gateway in gateways.items():
+            gateway.way_down = partial(self._transmit, eui)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
@@ -104,20 +118,22 @@ class SemtechUdp(asyncio.DatagramProtocol):
         if len(data) < _WITH_EUI:
             raise RxpkError("too_short")
         self._counts.datagrams.labels(type=kind).inc()
-        if data[4:_WITH_EUI].hex() != self._gateway:
+        eui = GatewayEui(data[4:_WITH_EUI].hex())
+        gateway = self._gateways.get(eui)
+        if gateway is None:
             raise RxpkError("other_gateway")
         if data[3] == PUSH_DATA:
-            self._take_push(data, addr)
+            self._take_push(eui, gateway, data, addr)
         elif data[3] == PULL_DATA:
-            self._pull = _Pull(address=addr, version=data[0], at=self._clock.monotonic())
+            self._pulls[eui] = _Pull(address=addr, version=data[0], at=self._clock.monotonic())
             self._answer(data, PULL_ACK, addr)
         else:
             token = int.from_bytes(data[1:3], "little")
-            self._downlinks.answered(token, txpk.parse_ack(data[_WITH_EUI:]))
+            gateway.downlinks.answered(token, txpk.parse_ack(data[_WITH_EUI:]))
 
-    def transmit(self, token: int, packet: dict[str, Any]) -> bool:
-        """Give the forwarder a `txpk`; False where there is no way to it."""
-        pull = self._pull
+    def _transmit(self, eui: GatewayEui, token: int, packet: dict[str, Any]) -> bool:
+        """Give a forwarder a `txpk`; False where there is no way to it."""
+        pull = self._pulls.get(eui)
         if pull is None or self._clock.monotonic() - pull.at > FORGET_S:
             return False
         if self._transport is None or self._transport.is_closing():
@@ -131,7 +147,7 @@ class SemtechUdp(asyncio.DatagramProtocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.sendto(bytes((data[0], data[1], data[2], kind)), addr)
 
-    def _take_push(self, data: bytes, addr: Address) -> None:
+    def _take_push(self, eui: GatewayEui, gateway: Gateway, data: bytes, addr: Address) -> None:
         document = rxpk.load(data[_WITH_EUI:])
         entries = document.get("rxpk")
         if entries is not None and not isinstance(entries, list):
@@ -141,22 +157,22 @@ class SemtechUdp(asyncio.DatagramProtocol):
         arrivals: list[Arrival] = []
         for entry in entries or []:
             try:
-                receptions = rxpk.parse(entry, gateway=self._gateway, token=token, stat=stat)
+                receptions = rxpk.parse(entry, gateway=eui, token=token, stat=stat)
             except RxpkError as error:
                 self._refuse(error.reason, addr)
             else:
-                arrivals += (self._intake.hear(r.frame, r.satellite) for r in receptions)
-                self._downlinks.hear(receptions[0].frame.rx_info.context)
+                arrivals += (gateway.intake.hear(r.frame, r.satellite) for r in receptions)
+                gateway.downlinks.hear(receptions[0].frame.rx_info.context)
         if arrivals:
-            self._store(arrivals, data, addr)
+            self._store(gateway.intake, arrivals, data, addr)
         else:
             self._answer(data, PUSH_ACK, addr)
         if stat is not None:
-            self._stats(rxpk.parse_stat(stat, gateway=self._gateway))
+            gateway.publish_stats(rxpk.parse_stat(stat, gateway=eui))
 
-    def _store(self, arrivals: list[Arrival], data: bytes, addr: Address) -> None:
+    def _store(self, intake: Intake, arrivals: list[Arrival], data: bytes, addr: Address) -> None:
         try:
-            future = self._intake.store(arrivals)
+            future = intake.store(arrivals)
         except StoreUnavailable:
             self._refuse("outbox_busy", addr)
         else:
@@ -170,14 +186,12 @@ class SemtechUdp(asyncio.DatagramProtocol):
             self._answer(head, PUSH_ACK, addr)
 
 
-async def listen(source: SemtechUdp, host: str, port: int) -> asyncio.DatagramTransport:
-    """Open the socket. Raises NotRunnable when the address cannot be had."""
+@asynccontextmanager
+async def listening(source: SemtechUdp, sock: socket.socket) -> AsyncIterator[None]:
+    """Hear on a socket that goes on to exist: it keeps what comes while nobody listens."""
     loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: source, sock=sock.dup())
     try:
-        transport, _ = await loop.create_datagram_endpoint(lambda: source, local_addr=(host, port))
-    except OSError as error:
-        raise NotRunnable(
-            f"udp {host}:{port}: {error.strerror or error};"
-            " another packet bridge may hold it, or set udp.port"
-        ) from error
-    return transport
+        yield
+    finally:
+        transport.close()

@@ -9,9 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from edge.generation import Generation
 from edge.program import Program
 from edge.settings import EdgeSettings, OutboxSettings, UdpSettings
-from edge.sources.semtech_udp import listen
+from edge.sources.semtech_udp import SemtechUdp
 from khaen.ids import GatewayEui
 from khaen.mqtt import Connect
 from simulators.inside.clocks import GatewayClock, WorldClock, boot
@@ -83,7 +84,7 @@ class VirtualGateway:
             writer=InlineWriter,
         )
         self._running = self._loop.create_task(
-            program.live(self._stop, self._listen(program)), name=f"agent {self.eui}"
+            program.live(self._stop, self._listen), name=f"agent {self.eui}"
         )
 
     async def stop(self) -> None:
@@ -121,8 +122,11 @@ class VirtualGateway:
             self.clock.known, self.clock.ahead = True, timedelta()
 
     @asynccontextmanager
-    async def _listen(self, program: Program) -> AsyncIterator[None]:
-        transport = await listen(program.source, *self.address)
+    async def _listen(self, generation: Generation) -> AsyncIterator[None]:
+        source = SemtechUdp(generation.stations, self.clock, generation.counts)
+        transport, _ = await self._loop.create_datagram_endpoint(
+            lambda: source, local_addr=self.address
+        )
         self.listening.set()
         try:
             yield

@@ -9,9 +9,12 @@ from chirpstack_api import gw
 
 from edge.bounds import Bounds
 from edge.dating import Dating
+from edge.downlinks import Downlinks, Transmit
 from edge.host import Host
+from edge.intake import Intake
 from edge.outbox import Outbox
 from edge.record import Arrival, Instant
+from edge.warnings import Warnings
 from khaen.clock import ManualClock, Rung
 from khaen.ids import GatewayEui
 from khaen.receipt import EpochReceipt, Receipt
@@ -95,6 +98,19 @@ def make_receipt(
 ) -> Receipt:
     """A receipt of ingest."""
     return Receipt(site=site, ledger=ledger, since=since, at=at, epochs=epochs)
+
+
+class FakeStation:
+    """One gateway, as a source sees it."""
+
+    def __init__(self, intake: Intake, downlinks: Downlinks) -> None:
+        self.intake, self.downlinks = intake, downlinks
+        self.stats: list[gw.GatewayStats] = []
+        self.warnings = Warnings()
+        self.way_down: Transmit = lambda _token, _packet: False
+
+    def publish_stats(self, stats: gw.GatewayStats) -> None:
+        self.stats.append(stats)
 
 
 def run(outbox: Outbox, job: Callable[[], object]) -> object:

@@ -14,12 +14,12 @@ from edge.counts import Counts
 from edge.dating import Dating
 from edge.downlinks import Downlinks
 from edge.intake import Intake
-from edge.sources.semtech_udp import FORGET_S, SemtechUdp, listen
+from edge.sources.semtech_udp import FORGET_S, SemtechUdp
 from khaen.site.model import Position
 from simulators.gateways.gateway import Gateway, Packet
 from simulators.gateways.packet_forwarder import PacketForwarder
 from simulators.inside.clocks import WorldClock
-from tests.edge.fixtures import GATEWAY, START, FakeHost
+from tests.edge.fixtures import GATEWAY, START, FakeHost, FakeStation
 from tests.edge.test_downlinks import GPS_S, Bench, make_frame, make_item, virtually
 from tests.simulators.agent import until
 
@@ -42,6 +42,18 @@ class Site:
         return [gw.TxAckStatus.Name(item.status) for item in ack.items]
 
 
+def make_station(downlinks: Downlinks) -> FakeStation:
+    return FakeStation(cast("Intake", None), downlinks)  # nothing is pushed here
+
+
+async def listen(source: SemtechUdp, port: int) -> asyncio.DatagramTransport:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: source, local_addr=("127.0.0.1", port)
+    )
+    return transport
+
+
 @asynccontextmanager
 async def site() -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
@@ -49,7 +61,7 @@ async def site() -> AsyncIterator[Site]:
     acks: asyncio.Queue[gw.DownlinkTxAck] = asyncio.Queue()
 
     def transmit(token: int, packet: dict[str, Any]) -> bool:
-        return source.transmit(token, packet)
+        return station.way_down(token, packet)
 
     made = Downlinks(
         GATEWAY,
@@ -59,9 +71,9 @@ async def site() -> AsyncIterator[Site]:
         clock,
         counts,
     )
-    intake = cast("Intake", None)  # nothing is pushed here
-    source = SemtechUdp(GATEWAY, intake, lambda _stats: None, made, clock, counts)
-    transport = await listen(source, "127.0.0.1", 0)
+    station = make_station(made)
+    source = SemtechUdp({GATEWAY: station}, clock, counts)
+    transport = await listen(source, 0)
     packets: list[Packet] = []
     mast = Position(latitude=16.4, longitude=102.8)
     gateway = Gateway(GATEWAY, mast, lambda _eui, packet: packets.append(packet), satellites=False)
@@ -112,15 +124,15 @@ async def test_another_program_on_the_port_does_not_become_the_way_down() -> Non
 
 def test_a_forwarder_that_has_not_pulled_for_a_minute_is_not_reached() -> None:
     async def test(b: Bench) -> None:
-        intake = cast("Intake", None)
-        source = SemtechUdp(GATEWAY, intake, lambda _stats: None, b.downlinks, b.clock, b.counts)
-        transport = await listen(source, "127.0.0.1", 1700)
-        assert not source.transmit(1, {})
+        station = make_station(b.downlinks)
+        source = SemtechUdp({GATEWAY: station}, b.clock, b.counts)
+        transport = await listen(source, 1700)
+        assert not station.way_down(1, {})
         source.datagram_received(b"\x02\0\0\x02" + bytes.fromhex(GATEWAY), ("127.0.0.1", 9))
         await asyncio.sleep(FORGET_S)
-        assert source.transmit(1, {})
+        assert station.way_down(1, {})
         await asyncio.sleep(1)
-        assert not source.transmit(1, {})
+        assert not station.way_down(1, {})
         transport.close()
 
     virtually(test)
@@ -141,12 +153,11 @@ async def test_what_goes_over_the_wire_is_semtechs() -> None:
             return False
 
     b, wire = Bench(), Wire()
-    source = SemtechUdp(
-        GATEWAY, cast("Intake", None), lambda _stats: None, b.downlinks, b.clock, b.counts
-    )
+    station = make_station(b.downlinks)
+    source = SemtechUdp({GATEWAY: station}, b.clock, b.counts)
     source.connection_made(wire)
     source.datagram_received(b"\x02\0\0\x02" + bytes.fromhex(GATEWAY), ("192.0.2.1", 4000))
-    assert source.transmit(0x1234, {"imme": True})
+    assert station.way_down(0x1234, {"imme": True})
     data, address = wire.sent[-1]
     assert (data[:4], address) == (b"\x02\x34\x12\x03", ("192.0.2.1", 4000))
     assert json.loads(data[4:]) == {"txpk": {"imme": True}}

@@ -1,0 +1,64 @@
+"""Where packet forwarders send to: a socket that outlives settings, and even the agent."""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+from edge import systemd
+from edge.settings import UdpSettings
+from khaen import log
+from khaen.errors import NotRunnable
+
+_log = log.logger()
+_KEPT_BYTES: Final = 4 * 1024 * 1024
+"""What the kernel shall keep while nobody reads; it gives as much as net.core.rmem_max allows."""
+
+
+class Port:
+    """At most one socket, bound as the settings last asked for."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._settings: UdpSettings | None = None
+
+    def take(self, wanted: UdpSettings) -> socket.socket | None:
+        """The socket, None where none is wanted; the same while the address is the same.
+
+        Raises NotRunnable when the address cannot be had.
+        """
+        if self._socket is not None and wanted == self._settings:
+            return self._socket
+        kept = systemd.take_socket() if self._settings is None else None
+        if self._settings is not None and self._settings.port == wanted.port:
+            self.close()  # the same port at another address may be held by ourselves
+        fresh = (kept or _bind(wanted.host, wanted.port)) if wanted.enabled else None
+        self.close()
+        if kept is not None:
+            _log.info("udp_socket_inherited", port=kept.getsockname()[1])
+        self._socket, self._settings = fresh, wanted
+        return fresh
+
+    def close(self) -> None:
+        """Let it go."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    sock: socket.socket | None = None
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KEPT_BYTES)
+        sock.bind(address)
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise NotRunnable(
+            f"udp {host}:{port}: {error.strerror or error};"
+            " another packet bridge may hold it, or set udp.port"
+        ) from error
+    return sock

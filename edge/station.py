@@ -1,0 +1,218 @@
+"""One gateway behind the agent: what its sources say goes to disk and on to its own connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from chirpstack_api import gw
+
+from edge import heartbeat
+from edge.broker import Broker, Listeners
+from edge.counts import Counts
+from edge.dating import Dating
+from edge.downlinks import Downlinks, Transmit, Transmitter
+from edge.forwarder import Forwarder
+from edge.host import Host
+from edge.intake import Intake
+from edge.settings import EdgeSettings
+from edge.status import Status
+from edge.warnings import Warnings
+from edge.writer import Writer
+from khaen import log, priority, topics
+from khaen.clock import Clock
+from khaen.errors import StoreUnavailable, WireError
+from khaen.ids import GatewayEui
+from khaen.mqtt import Answer, Connect
+from khaen.priority import PriorityList
+from khaen.receipt import Receipt
+
+_log = log.logger()
+_PRIORITY = "priority"
+_KEEP_EVERY_S = 60.0
+_BUSY_S = 0.05
+
+
+class Remote(Protocol):
+    """Who decides what the agent runs on; nobody, where that is not asked for."""
+
+    def take(self, payload: bytes) -> None:
+        """A document came."""
+
+    def tell(self) -> None:
+        """Say what became of the last one."""
+
+
+class Station:
+    """All of a gateway but what lasts, its `writer`. `settings` are its own, as of one gateway."""
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        writer: Writer,
+        dating: Dating,
+        clock: Clock,
+        host: Host,
+        counts: Counts,
+        connect: Connect,
+        *,
+        configuration: str,
+        remote: Remote | None = None,
+    ) -> None:
+        self.settings, self.writer, self.counts = settings, writer, counts
+        self.dating, self.clock, self._remote = dating, clock, remote
+        self.warnings = Warnings()
+        self.broker = Broker(settings, self._listen(), clock, connect)
+        self.forwarder = Forwarder(
+            settings, writer, self.broker, dating, clock, counts, self.warnings
+        )
+        self.intake = Intake(settings, writer, self.forwarder, dating, clock, counts)
+        self.status = Status(
+            settings,
+            writer,
+            self.broker,
+            self.intake,
+            dating,
+            clock,
+            host,
+            counts,
+            configuration=configuration,
+        )
+        self.way_down: Transmit = lambda _token, _packet: False
+        """The way to a packet forwarder, set by the source that knows one."""
+        self.downlinks = Downlinks(
+            self.gateway, self._transmit, self.publish_ack, dating, clock, counts
+        )
+        self.transmitter: Transmitter = self.downlinks
+        """Who takes downlinks; a source that takes whole ones sets itself here."""
+
+    @property
+    def gateway(self) -> GatewayEui:
+        """Who it is."""
+        return self.settings.gateway_eui
+
+    def _listen(self) -> Listeners:
+        return Listeners(
+            connected=self._connected,
+            disconnected=self._disconnected,
+            answered=self._answered,
+            receipt=self._receive,
+            priority=self._prefer,
+            down=self._send_down,
+            configuration=self._configure,
+            refused=lambda reason: self.counts.refused.labels(reason=reason).inc(),
+        )
+
+    # -- what the broker says -----------------------------------------------
+
+    def _connected(self) -> None:
+        self.counts.connected.labels(gateway=self.gateway).set(1)
+        self.forwarder.connect()
+        self.status.tell()
+        if self._remote is not None:
+            self._remote.tell()
+
+    def _disconnected(self, _reason: str) -> None:
+        self.counts.connected.labels(gateway=self.gateway).set(0)
+        self.forwarder.disconnect()
+
+    def _answered(self, connection: int, mid: int, answer: Answer) -> None:
+        self.forwarder.answered(connection, mid, answer)
+
+    def _configure(self, payload: bytes) -> None:
+        if self._remote is not None:
+            self._remote.take(payload)
+
+    def _send_down(self, frame: gw.DownlinkFrame) -> None:
+        self.transmitter.take(frame)
+
+    def _receive(self, receipt: Receipt) -> None:
+        if receipt.site == self.settings.site:
+            self.status.last_receipt = receipt.at
+        self.forwarder.receive(receipt)
+
+    def _prefer(self, wanted: PriorityList) -> None:
+        if wanted != self.intake.wanted:
+            self.intake.wanted = wanted
+            self._keep(partial(self.writer.outbox.keep, _PRIORITY, wanted.model_dump_json()))
+
+    def _keep(self, job: Callable[[], None]) -> None:
+        try:
+            self.writer.post(job)
+        except StoreUnavailable:
+            self.counts.refused.labels(reason="outbox_busy").inc()
+
+    # -- what sources say ---------------------------------------------------
+
+    def _transmit(self, token: int, packet: dict[str, Any]) -> bool:
+        return self.way_down(token, packet)
+
+    def publish_stats(self, stats: gw.GatewayStats) -> None:
+        """Say what the concentrator counted."""
+        topic = topics.stats(self.settings.region, self.gateway)
+        self.broker.publish(topic, stats.SerializeToString(), qos=0)
+
+    def publish_ack(self, ack: gw.DownlinkTxAck) -> None:
+        """Say what became of a downlink."""
+        topic = topics.ack(self.settings.region, self.gateway)
+        self.broker.publish(topic, ack.SerializeToString())
+
+    # -- life ---------------------------------------------------------------
+
+    async def recall(self) -> None:
+        """Take the last priority list from the disk."""
+        kept = await self.writer.submit(partial(self.writer.outbox.fact, _PRIORITY))
+        if kept is not None:
+            try:
+                self.intake.wanted = priority.parse(kept.encode())
+            except WireError as error:
+                _log.warning("priority_list_unreadable", reason=error.reason)
+
+    def start(self) -> None:
+        """Begin connecting."""
+        self.broker.client.start()
+
+    async def run(self) -> None:
+        """Forward, beat, tell and keep house, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for name, part in {
+                "forwarder": self.forwarder.run(),
+                "heartbeat": heartbeat.beat(self.intake, self.settings.heartbeat_s),
+                "status": self.status.run(),
+                "drained": self._tell_drained(),
+                "housekeeping": self._keep_house(),
+            }.items():
+                group.create_task(part, name=f"{name} {self.gateway}")
+
+    async def stop(self) -> None:
+        """Leave the broker in good order, once all that was heard is on disk and was offered."""
+        while True:
+            try:
+                await self.writer.submit(lambda: None)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(_BUSY_S)
+        await self.broker.stop()
+
+    async def _tell_drained(self) -> None:
+        while True:
+            await self.forwarder.drained.wait()
+            self.forwarder.drained.clear()
+            self.status.tell()
+
+    async def _keep_house(self) -> None:
+        """Forget what was held long enough; keep the boot's time for frames dated afterwards."""
+        outbox, dating = self.writer.outbox, self.dating
+        while True:
+            try:
+                while await self.writer.submit(outbox.prune, patience=1.0):
+                    pass
+                if (offset := dating.offsets.get(dating.boot_id)) is not None:
+                    await self.writer.submit(
+                        partial(outbox.learn_boot, dating.boot_id, offset), patience=1.0
+                    )
+            except StoreUnavailable:
+                _log.info("housekeeping_postponed")
+            await asyncio.sleep(_KEEP_EVERY_S)
