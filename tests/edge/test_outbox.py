@@ -2,23 +2,30 @@
 
 import json
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import pytest
 from chirpstack_api import gw
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from edge import outbox as outboxes
+from edge import room
+from edge.account import Voice
+from edge.bounds import Bounds
 from edge.outbox import Outbox
 from edge.record import Record
+from edge.shelf import Shelf
 from khaen.clock import ManualClock
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Number
-from tests.edge.fixtures import START, FakeHost, make_arrival, make_outbox, make_receipt
+from tests.edge.fixtures import BOUNDS, START, FakeHost, make_arrival, make_outbox, make_receipt
 from tests.support.receipts import cover
 
 
@@ -78,8 +85,86 @@ class Ledger:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stood under a number."""
+
+    payload: bytes
+    kind: Kind
+    priority: bool
+
+
+class Witness:
+    """Sees every step in which room is made, and that it keeps to the order."""
+
+    def __init__(self) -> None:
+        self.names: dict[Number, Seen] = {}
+        self.released = 0
+
+    def note(self, shelf: Shelf) -> dict[Number, Seen]:
+        """What waits on a shelf."""
+        waiting = {
+            record.number: Seen(payload_of(record), record.kind, record.priority)
+            for record in shelf.every()
+        }
+        self.names.update(waiting)
+        return waiting
+
+    def make_room(self, shelf: Shelf, bounds: Bounds, voice: Voice, step: int) -> tuple[int, int]:
+        before = self.note(shelf)
+        released, shed = room.make_room(shelf, bounds, voice, step)
+        after = self.note(shelf)
+        self.released += released
+        lost = {number: seen for number, seen in before.items() if number not in after}
+        frames = [seen for seen in lost.values() if seen.kind is not Kind.GONE]
+        assert len(frames) == shed
+        ranks = {_rank(seen) for seen in frames}
+        last = max(ranks, default=0)
+        kept = [seen for number, seen in before.items() if number in after]
+        assert all(_rank(seen) >= last for seen in kept), "what comes last leaves last"
+        assert set(lost) <= declared(shelf, {"shed"}), "what is shed is said to be gone"
+        return released, shed
+
+
+def _rank(seen: Seen) -> int:
+    """Who leaves first."""
+    if seen.kind is Kind.GONE:
+        return 3
+    return 0 if seen.kind is Kind.HEARTBEAT else 1 + seen.priority
+
+
+def declared(shelf: Shelf, reasons: set[str]) -> set[Number]:
+    """Numbers that records on a shelf declare gone."""
+    return {
+        Number(epoch=record.number.epoch, seq=seq)
+        for record in shelf.every()
+        if record.kind is Kind.GONE
+        for body in [json.loads(payload_of(record))]
+        if body["reason"] in reasons
+        for first, last in body["ranges"]
+        for seq in range(first, last + 1)
+    }
+
+
+def refuse(shelf: Shelf) -> None:
+    """A commit on a disk that is full; memory takes it."""
+    if not shelf.volatile:
+        raise sqlite3.OperationalError("database or disk is full")
+    shelf.db.execute("COMMIT")
+
+
+_PAGES = 4096
+_KINDS = {
+    "frame": (Kind.LORAWAN, False),
+    "call": (Kind.LORAWAN, True),
+    "heartbeat": (Kind.HEARTBEAT, False),
+}
+
+
 class OutboxMachine(RuleBasedStateMachine):
-    """Frames, receipts, crashes, clones and restored ledgers in any order."""
+    """Frames, receipts, crashes, clones, restored ledgers, want of room and a disk that refuses, in
+    any order.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,16 +173,23 @@ class OutboxMachine(RuleBasedStateMachine):
         self.host = FakeHost(clock=self.clock)
         self.ledger = Ledger("ledger-0")
         self.acknowledged: set[bytes] = set()
+        self.committed_ever: set[bytes] = set()
         self.given: dict[Number, bytes] = {}
-        self.lives = 0
+        self.heard = self.lives = 0
+        self.patch = pytest.MonkeyPatch()
+        self.witness = Witness()
+        self.patch.setattr(outboxes, "make_room", self.witness.make_room)
+        self.patch.setattr(outboxes, "STEP", 3)
+        self.bounds = replace(BOUNDS, max_age_s=7 * 86_400)
         self.outbox = self._open("outbox-0.sqlite")
 
     def _open(self, name: str) -> Outbox:
         self.path = self.folder / name
-        return make_outbox(self.path, self.clock, self.host)
+        return make_outbox(self.path, self.clock, self.host, self.bounds)
 
     def teardown(self) -> None:
         self.outbox.close()
+        self.patch.undo()
         shutil.rmtree(self.folder)
 
     @initialize()
@@ -106,28 +198,49 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # -- what happens -------------------------------------------------------
 
-    @rule(priorities=st.lists(st.booleans(), min_size=1, max_size=4), groups=st.integers(1, 2))
-    def hear(self, priorities: list[bool], groups: int) -> None:
+    @rule(
+        kinds=st.lists(st.sampled_from(sorted(_KINDS)), min_size=1, max_size=4),
+        groups=st.integers(1, 2),
+        size=st.sampled_from([10, 3000]),
+    )
+    def hear(self, kinds: list[str], groups: int, size: int) -> None:
         jobs = []
         for _ in range(groups):
-            arrivals = [
-                make_arrival(f"frame {len(self.acknowledged)} {i} {_}".encode(), priority=priority)
-                for i, priority in enumerate(priorities)
-            ]
+            arrivals = []
+            for name in kinds:
+                self.heard += 1
+                kind, priority = _KINDS[name]
+                payload = f"{name} {self.heard} ".encode().ljust(size, b".")
+                arrivals.append(
+                    make_arrival(payload, kind=kind, priority=priority, at=self.clock.now())
+                )
             jobs.append(partial(self.outbox.append, arrivals))
         for stored in self.outbox.run(jobs):
-            assert stored.durable
+            assert stored.durable is not self.outbox.volatile
             for record in stored.records:
                 assert record.number not in self.given, "a number was given twice"
                 self.given[record.number] = payload_of(record)
-                self.acknowledged.add(payload_of(record))
+                if stored.durable:
+                    self.acknowledged.add(payload_of(record))
+
+    @rule(kinds=st.lists(st.sampled_from(sorted(_KINDS)), min_size=1, max_size=4))
+    def hear_while_the_disk_refuses(self, kinds: list[str]) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Shelf, "commit", refuse)
+            self.hear(kinds, 1, 10)
+        assert self.outbox.volatile
+
+    @rule(pages=st.integers(15, 40))
+    def bound(self, pages: int) -> None:
+        """So many pages may be filled from now on; the tables alone take eleven."""
+        self.bounds = self.outbox.bounds = replace(self.bounds, quota=pages * _PAGES)
 
     @rule(data=st.data())
     def commit_some(self, data: st.DataObject) -> None:
-        records = read_all(self.outbox)
-        for record in records:
+        for record in read_all(self.outbox):
             if data.draw(st.booleans()):
                 self.ledger.take(record)
+        self.committed_ever |= set(self.ledger.committed.values())
 
     @rule()
     def receive_receipt(self) -> None:
@@ -151,6 +264,7 @@ class OutboxMachine(RuleBasedStateMachine):
             file = self.path.with_name(self.path.name + suffix)
             if file.exists():
                 shutil.copy(file, self.folder / (name + suffix))
+        shelf.rollback()
         self.outbox.close()
         self.outbox = self._open(name)
 
@@ -184,46 +298,53 @@ class OutboxMachine(RuleBasedStateMachine):
             self.ledger.committed = dict(list(old.committed.items())[: len(old.committed) // 2])
         self.outbox.run([partial(self.outbox.obey, self.ledger.answer())])
 
-    @rule()
-    def let_an_hour_pass(self) -> None:
-        self.clock.advance(1800)
-        self.outbox.run([self.outbox.prune])
+    @rule(hours=st.sampled_from([0.5, 24 * 4]))
+    def let_time_pass(self, hours: float) -> None:
+        self.clock.advance(hours * 3600)
+        while self.outbox.run([self.outbox.prune])[0]:
+            pass
 
     # -- what always holds --------------------------------------------------
 
     @invariant()
     def every_number_is_accounted_for(self) -> None:
         """Up to its last number, each epoch's numbers are held, settled, or declared gone."""
-        shelf = self.outbox._shelf
         known = {entry.epoch: entry for entry in self.ledger.answer().epochs}
-        for row, epoch, last in shelf.epochs():
-            held = {
-                seq for (seq,) in shelf.db.execute("SELECT seq FROM record WHERE epoch = ?", (row,))
-            }
-            assert not held or max(held) <= last
-            gone = {
-                seq
-                for record in shelf.every()
-                if record.kind is Kind.GONE and record.number.epoch == epoch
-                for first, final in json.loads(payload_of(record))["ranges"]
-                for seq in range(first, final + 1)
-            }
-            entry = known.get(epoch)
-            for seq in set(range(1, last + 1)) - held - gone:
-                assert entry is not None
-                assert entry.settles(seq), f"{epoch} {seq} of {last} is in nobody's account"
+        for shelf in self.outbox._shelves():
+            waiting = set(self.witness.note(shelf))
+            gone = declared(shelf, {"shed", "released", "damaged"})
+            assert not waiting & gone, "what waits cannot be gone"
+            if shelf.fact("ledger") != self.ledger.name:
+                continue  # a disk that refuses does not hear of a new ledger until it takes again
+            for row, epoch, last in shelf.epochs():
+                held = {
+                    seq
+                    for (seq,) in shelf.db.execute("SELECT seq FROM record WHERE epoch = ?", (row,))
+                }
+                assert not held or max(held) <= last
+                entry = known.get(epoch)
+                for seq in set(range(1, last + 1)) - held:
+                    assert Number(epoch=epoch, seq=seq) in gone or (
+                        entry is not None and entry.settles(seq)
+                    ), f"{epoch} {seq} of {last} is in nobody's account"
 
     @invariant()
     def nothing_acknowledged_is_lost(self) -> None:
-        """What is not in the ledger that is, is still here, to be sent again."""
-        held = {payload_of(record) for record in read_all(self.outbox)}
-        held |= {
-            bytes(gw.UplinkFrame.FromString(frame).phy_payload)
-            for (frame,) in self.outbox._shelf.db.execute("SELECT frame FROM record")
-        }
-        committed = set(self.ledger.committed.values())
-        pruned = self.clock.monotonic() >= 3600  # a backup may be older than what is held
-        assert pruned or self.acknowledged <= held | committed
+        """What is neither in the ledger that is nor here was shed, and is said to be gone; or it
+        was receipted once, and its time was over, or its place needed.
+        """
+        held: set[bytes] = set()
+        gone = set(self.ledger.gone)
+        for shelf in self.outbox._shelves():
+            gone |= declared(shelf, {"shed"})
+            held |= {
+                bytes(gw.UplinkFrame.FromString(frame).phy_payload)
+                for (frame,) in shelf.db.execute("SELECT frame FROM record")
+            }
+        shed = {seen.payload for number, seen in self.witness.names.items() if number in gone}
+        lost = self.acknowledged - held - set(self.ledger.committed.values()) - shed
+        time_over = self.clock.monotonic() >= self.bounds.hold_s
+        assert not lost or ((time_over or self.witness.released) and lost <= self.committed_ever)
 
     @invariant()
     def counts_agree(self) -> None:
@@ -232,9 +353,13 @@ class OutboxMachine(RuleBasedStateMachine):
         assert counts.backlog == len(records)
         waiting = {seq for first, last in counts.waiting for seq in range(first, last + 1)}
         assert waiting == {r.number.seq for r in records if r.number.epoch == counts.epoch}
+        for shelf in self.outbox._shelves():
+            rows = shelf.db.execute("SELECT settled_at IS NULL, count(*) FROM record GROUP BY 1")
+            by_state = dict(rows.fetchall())
+            assert (shelf.unsettled, shelf.settled) == (by_state.get(1, 0), by_state.get(0, 0))
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+OutboxMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 TestOutbox = OutboxMachine.TestCase
 
 

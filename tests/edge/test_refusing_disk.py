@@ -1,9 +1,7 @@
 """A disk that is full, absent or damaged: it goes on, and calls nothing safe that is not."""
 
 import json
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,21 +12,11 @@ from edge.record import Record
 from edge.room import MAX_VOLATILE
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
+from tests.edge.disk import full_disk
 from tests.edge.fixtures import START, make_arrival, make_outbox
 from tests.edge.test_outbox import Ledger, drain, payload_of, read_all, settled_of
 
 RETRY_S = 6
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond `size` bytes, as on a full disk (EFBIG)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def hear(outbox: Outbox, *payloads: bytes, priority: bool = False) -> Stored:
