@@ -136,6 +136,10 @@ class Broker:
         """Make the connection anew."""
         self.client.drop()
 
+    def renew(self) -> None:
+        """Leave in good order, and connect again with files that were renewed."""
+        self.client.renew()
+
     async def stop(self) -> None:
         """Say OFFLINE and leave in good order."""
         self.client.publish(self._conn_topic, self._conn(gw.ConnState.OFFLINE), retain=True)

@@ -17,6 +17,7 @@ from edge.downlinks import Downlinks, Transmit, Transmitter
 from edge.forwarder import Forwarder
 from edge.host import Host
 from edge.intake import Intake
+from edge.renewal import Renewal
 from edge.settings import EdgeSettings
 from edge.status import Status
 from edge.warnings import Warnings
@@ -65,6 +66,7 @@ class Station:
         self.dating, self.clock, self._remote = dating, clock, remote
         self.warnings = Warnings()
         self.broker = Broker(settings, self._listen(), clock, connect)
+        self.renewal = Renewal(settings.mqtt, self.broker.renew, self.warnings, clock)
         self.forwarder = Forwarder(
             settings, writer, self.broker, dating, clock, counts, self.warnings
         )
@@ -175,13 +177,14 @@ class Station:
         self.broker.client.start()
 
     async def run(self) -> None:
-        """Forward, beat, tell and keep house, for ever."""
+        """Forward, beat, tell, look for renewed files and keep house, for ever."""
         async with asyncio.TaskGroup() as group:
             for name, part in {
                 "forwarder": self.forwarder.run(),
                 "heartbeat": heartbeat.beat(self.intake, self.settings.heartbeat_s),
                 "status": self.status.run(),
                 "drained": self._tell_drained(),
+                "renewal": self.renewal.run(),
                 "housekeeping": self._keep_house(),
             }.items():
                 group.create_task(part, name=f"{name} {self.gateway}")

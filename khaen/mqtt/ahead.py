@@ -10,6 +10,7 @@ message whether there is more; that is half of what a message costs. Should paho
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,24 @@ class AheadClient(paho.Client):
         with self._out_packet.limit(limit):
             return self.publish(topic, payload, qos, retain, more)
 
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """As paho's, but for a socket that is closed where there is no agreement."""
+        assert self._ssl_context is not None
+        sealed = self._ssl_context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
+        )
+        try:
+            sealed.settimeout(self._connect_timeout)
+            sealed.do_handshake()
+        except BaseException as error:
+            sealed.close()
+            if isinstance(error, ConnectionResetError):
+                raise ConnectionResetError(
+                    "the broker ended it in the TLS handshake: look at mqtt.port"
+                ) from error
+            raise
+        return sealed
+
     def _packet_write(self) -> MQTTErrorCode:
         outcome = super()._packet_write()
         while self._out_packet.withdrawn:
@@ -83,8 +102,19 @@ class AheadClient(paho.Client):
         except BlockingIOError:
             raise
         except OSError as error:
-            self.ended_by = self.ended_by or error
+            self.ended_by = self.ended_by or self._hear_last_word() or error
             raise
+
+    def _hear_last_word(self) -> OSError | None:
+        """Why TLS ended, said by the broker before it stopped listening to us."""
+        try:
+            if self._out_packet.sealed and self._sock is not None:
+                self._sock.recv(1)
+        except ssl.SSLError as alert:
+            return alert
+        except OSError:
+            return None
+        return None
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > MAX_PACKET:  # paho asks for all of a packet that is still to come

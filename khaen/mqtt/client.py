@@ -125,6 +125,12 @@ class Client:
             except OSError:
                 _log.debug("mqtt_socket_was_closed", client_id=self._session.client_id)
 
+    def renew(self) -> None:
+        """Leave in good order, and connect again: with files that were renewed."""
+        if (connection := self._current) is not None:
+            connection.reason = connection.reason or "made anew on purpose"
+            connection.client.disconnect()
+
     def resume(self) -> None:
         """Connect again after `drop(hold=True)`."""
         self._hold.set()

@@ -50,6 +50,11 @@ class MqttSettings(BaseModel):
     key_file: Path | None = None
     """… and its key."""
 
+    def files(self) -> tuple[Path, ...]:
+        """The files that a connection is made with."""
+        named = (self.password_file, self.ca_file, self.cert_file, self.key_file)
+        return tuple(file for file in named if file is not None)
+
     def password(self) -> str | None:
         """The password, read afresh. Raises SettingsError naming the file."""
         if self.password_file is None:
