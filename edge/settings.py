@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge.bounds import Bounds
+from edge.source_settings import ConcentratordSettings, NetworkServerSettings, SerialSettings
 from khaen.ids import GatewayEui, parse_gateway_eui, parse_slug
 from khaen.mqtt import MqttSettings
 from khaen.settings import Section
@@ -161,6 +162,12 @@ class EdgeSettings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     forward: ForwardSettings = ForwardSettings()
     remote: RemoteSettings = RemoteSettings()
+    network_server: NetworkServerSettings | None = None
+    """Where its table is, the events of a network server on this gateway are heard, too."""
+    serial: SerialSettings | None = None
+    """Where its table is, a LoRa module on a serial port is heard, too."""
+    concentratord: ConcentratordSettings | None = None
+    """Where its table is, ChirpStack Concentratord is heard, too."""
     gateways: tuple[GatewaySettings, ...] = Field(default=(), max_length=_MOST_GATEWAYS)
     """Further gateways whose packet forwarders send to this agent."""
 

@@ -1,9 +1,10 @@
 """Write the reference of all settings from their models: `settings_page.py FILE`."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -40,10 +41,17 @@ def walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]
     """All keys of a model and its sections, in their order."""
     for name, field in model.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from walk(kind, f"{prefix}{name}.")
-        else:
+        section = next(filter(is_model, (kind, *get_args(kind))), None)
+        if section is not kind:  # a table that may be left out, or come several times
             yield f"{prefix}{name}", field
+        if section is not None:
+            several = "[]" if get_origin(kind) is tuple else ""
+            yield from walk(section, f"{prefix}{name}{several}.")
+
+
+def is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    """Whether a type is that of a section."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def render_default(field: FieldInfo) -> str:
@@ -53,8 +61,8 @@ def render_default(field: FieldInfo) -> str:
         return "required"
     if value is None or value == "":
         return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
+    if isinstance(value, bool | tuple):
+        return f"`{json.dumps(value)}`"
     return f"`{value}`"
 
 

@@ -16,12 +16,31 @@ from edge.generation import Generation
 
 @asynccontextmanager
 async def opened(generation: Generation, udp: socket.socket | None) -> AsyncIterator[None]:
-    """All sources of a generation, Semtech's on the socket `udp`. Raises NotRunnable."""
+    """All sources of a generation, Semtech's on the socket `udp`. Raises NotRunnable.
+
+    What names no gateway itself is heard by the first.
+    """
     stations, clock, counts = generation.stations, generation.clock, generation.counts
+    settings = generation.settings
+    first = stations[settings.gateway_eui]
     async with AsyncExitStack() as stack:
         if udp is not None:
             from edge.sources import semtech_udp
 
             source = semtech_udp.SemtechUdp(stations, clock, counts)
             await stack.enter_async_context(semtech_udp.listening(source, udp))
+        if settings.concentratord is not None:
+            from edge.sources.concentratord import Concentratord
+
+            daemon = Concentratord(settings.concentratord, stations)
+            await stack.enter_async_context(daemon.listening())
+        if settings.serial is not None:
+            from edge.sources.serial_module import SerialModule
+
+            await stack.enter_async_context(SerialModule(settings.serial, first).listening())
+        if settings.network_server is not None:
+            from edge.sources.network_server import NetworkServer
+
+            events = NetworkServer(settings.network_server, first)
+            await stack.enter_async_context(events.listening())
         yield

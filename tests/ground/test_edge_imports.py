@@ -40,6 +40,14 @@ LIBRARIES = (
     "yaml",
 )
 ABSENT = ROOMS + LIBRARIES
+ON_DEMAND = (
+    "chirpstack_api.integration",
+    "edge.sources.concentratord",
+    "edge.sources.network_server",
+    "edge.sources.serial_module",
+    "serial",
+    "zmq",
+)
 LOAD = """
 import importlib, json, sys
 
@@ -79,6 +87,14 @@ def test_every_module_of_the_agent_loads_on_a_gateway() -> None:
     loaded = json.loads(done.stdout)
     assert set(modules) <= set(loaded)
     assert [name for name in loaded if name in ABSENT] == []
+
+
+def test_what_only_some_gateways_need_is_not_loaded_by_all() -> None:
+    done = load(ABSENT, ["edge.main", "edge.program"])
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout)
+    assert "edge.sources" in loaded
+    assert [name for name in loaded if name in ON_DEMAND] == []
 
 
 def test_what_needs_the_server_does_not() -> None:

@@ -1,0 +1,1 @@
+"""The languages of LoRa modules on serial ports: one file per dialect, its constant `DIALECT`."""

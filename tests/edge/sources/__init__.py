@@ -1,0 +1,1 @@
+"""Each source, and the one suite that all of them pass."""
