@@ -95,9 +95,10 @@ class AheadClient(paho.Client):
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         self._out_packet.sealed = isinstance(self._sock, ssl.SSLSocket)
+        if self._out_packet.torn:
+            self.ended_by = ConnectionError("a message grew old half written: the link stood still")
+            raise self.ended_by
         try:
-            if self._out_packet.torn:
-                raise ConnectionError("a message grew old half written")
             return super()._sock_send(buf)
         except BlockingIOError:
             raise
@@ -111,7 +112,7 @@ class AheadClient(paho.Client):
             if self._out_packet.sealed and self._sock is not None:
                 self._sock.recv(1)
         except ssl.SSLError as alert:
-            return alert
+            return None if isinstance(alert, ssl.SSLWantReadError) else alert
         except OSError:
             return None
         return None
