@@ -1,14 +1,23 @@
-"""What is counted, in a registry of the agent's own."""
+"""What is counted, in a registry of the agent's own, and what came last of each gateway."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections import defaultdict
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from edge.traces import Trace
+from khaen.ids import GatewayEui
 
 
 class Counts:
-    """All metrics of one agent, `khaen_edge_…`."""
+    """All that one agent counts, `khaen_edge_…`, since it was `started` (monotonic clock)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, started: float = 0.0) -> None:
+        self.started = started
+        self.traces: defaultdict[GatewayEui, Trace] = defaultdict(Trace)
+        self.stranger = ""
+        """The last gateway that sent here and is none of ours."""
         self.registry = CollectorRegistry()
         self.datagrams = self._counter("datagrams", "Datagrams, by type", "type")
         self.refused = self._counter("refused", "What could not be taken, by reason", "reason")
@@ -19,10 +28,6 @@ class Counts:
         self.receipts = self._counter("receipts", "Receipts, by what became of them", "outcome")
         self.downlinks = self._counter("downlinks", "Downlinks, by what became of them", "status")
         self.connections = self._counter("connections", "Connections to the broker")
-        self.backlog = self._gauge("backlog_records", "Records without receipt", "gateway")
-        self.held = self._gauge("held_records", "Records on disk", "gateway")
-        self.volatile = self._gauge("volatile", "1 while the disk refuses", "gateway")
-        self.connected = self._gauge("connected", "1 while the broker is connected", "gateway")
         self.stored = Histogram(
             "khaen_edge_store_seconds",
             "From datagram to durable",
@@ -32,6 +37,3 @@ class Counts:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"khaen_edge_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"khaen_edge_{name}", text, labels, registry=self.registry)

@@ -17,7 +17,7 @@ from edge.record import Arrival
 from edge.settings import EdgeSettings
 from edge.sorting import sort
 from edge.writer import Writer
-from khaen.clock import Clock
+from khaen.clock import Clock, Rung
 from khaen.priority import PriorityList
 from khaen.uplink import Kind, Origin
 
@@ -39,20 +39,22 @@ class Intake:
         self._origin = Origin.SIMULATED if settings.simulated else Origin.RADIO
         self.wanted: PriorityList | None = None
         """What goes first; None until a list has come."""
-        self.last_frame: datetime | None = None
-        """When the radio was heard last."""
+        self._trace = counts.traces[settings.gateway_eui]
 
     def hear(self, frame: gw.UplinkFrame, satellite: datetime | None = None) -> Arrival:
         """A LoRaWAN frame that was heard just now."""
         sorted_as = sort(frame.phy_payload, self.wanted)
         forward = self._settings.forward
-        self.last_frame = self._clock.now()
+        instant = self._dating.hear(satellite)
+        self._trace.frame = self._clock.now()
+        if instant.clock is Rung.GPS:
+            self._trace.satellite = self._clock.monotonic()
         return Arrival(
             kind=Kind.LORAWAN,
             frame=frame.SerializeToString(),
             priority=sorted_as.priority,
             origin=self._origin,
-            instant=self._dating.hear(satellite),
+            instant=instant,
             heard=self._clock.monotonic(),
             live_s=forward.live_join_s if sorted_as.join else forward.live_s,
         )
@@ -70,7 +72,7 @@ class Intake:
         `topic`. `frame` has its bytes as `phy_payload`, and what is known of the reception.
         """
         frame.rx_info.gateway_id = self._settings.gateway_eui
-        self.last_frame = self._clock.now()
+        self._trace.frame = self._clock.now()
         return Arrival(
             kind=kind,
             frame=frame.SerializeToString(),

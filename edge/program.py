@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge import sources
+from edge import sources, systemd
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.generation import Generation, Hear
@@ -22,6 +22,7 @@ from edge.outbox import Outbox
 from edge.port import Port
 from edge.settings import EdgeSettings
 from edge.station import Remote
+from edge.survey import Survey
 from edge.writer import Writer
 from khaen import log, ready
 from khaen.clock import Clock, SystemClock
@@ -69,7 +70,7 @@ class Program:
     ) -> None:
         self.settings = settings
         """Those it runs on."""
-        self.counts = Counts()
+        self.counts = Counts(started=clock.monotonic())
         self.generation: Generation | None = None
         """What is made of the settings; None before it runs."""
         self._clock, self._host = clock, host
@@ -77,25 +78,30 @@ class Program:
         self._dating = Dating(clock, host, trust=settings.trust_clock)
         self._kept: dict[GatewayEui, _Kept] = {}
         self._port = Port()
-        self._metrics = Metrics(self.counts.registry, self._is_durable)
+        self._survey = Survey(lambda: self.generation, clock, host, self.counts)
+        self._metrics = Metrics(self.counts.registry, self._survey)
         self._metrics_port = 0
         self._announced = False
         self._end = asyncio.Event()
         self._change: _Change | None = None
 
-    def _is_durable(self) -> bool:
-        return not any(kept.writer.outbox.volatile for kept in self._kept.values())
-
     # -- life ---------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises NotRunnable and SettingsError when it cannot start."""
+        within_s = systemd.watchdog_s()
+        alive = within_s and asyncio.create_task(
+            systemd.stay_alive(self._survey.answer, within_s), name="watchdog"
+        )
         try:
             self._metrics_port = await self._metrics.start(self.settings.metrics_port)
             await self.live(stop, self._hear)
         finally:
+            systemd.notify(stopping=1)
             await self._metrics.stop()
             self._port.close()
+            if alive:
+                alive.cancel()
 
     async def live(self, stop: asyncio.Event, hear: Hear) -> None:
         """Run until `stop` is set; what `hear` opens for each generation is left first."""
@@ -208,6 +214,7 @@ class Program:
     def _announce(self, udp: socket.socket | None) -> None:
         settings = self.settings
         self._announced = True
+        systemd.notify(ready=1)
         address = "none" if udp is None else "{}:{}".format(*udp.getsockname()[:2])
         _log.info(
             "agent_started",

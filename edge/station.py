@@ -20,6 +20,7 @@ from edge.intake import Intake
 from edge.renewal import Renewal
 from edge.settings import EdgeSettings
 from edge.status import Status
+from edge.vitals import Vitals
 from edge.warnings import Warnings
 from edge.writer import Writer
 from khaen import log, priority, topics
@@ -64,24 +65,26 @@ class Station:
     ) -> None:
         self.settings, self.writer, self.counts = settings, writer, counts
         self.dating, self.clock, self._remote = dating, clock, remote
-        self.warnings = Warnings()
+        self.warnings, self._trace = Warnings(), counts.traces[settings.gateway_eui]
         self.broker = Broker(settings, self._listen(), clock, connect)
         self.renewal = Renewal(settings.mqtt, self.broker.renew, self.warnings, clock)
         self.forwarder = Forwarder(
             settings, writer, self.broker, dating, clock, counts, self.warnings
         )
         self.intake = Intake(settings, writer, self.forwarder, dating, clock, counts)
-        self.status = Status(
+        self.vitals = Vitals(
             settings,
             writer,
             self.broker,
-            self.intake,
             dating,
             clock,
             host,
             counts,
+            self.warnings,
             configuration=configuration,
         )
+        self.status = Status(settings, self.vitals, self.broker)
+        self.warnings.listener = self.status.tell
         self.way_down: Transmit = lambda _token, _packet: False
         """The way to a packet forwarder, set by the source that knows one."""
         self.downlinks = Downlinks(
@@ -110,14 +113,14 @@ class Station:
     # -- what the broker says -----------------------------------------------
 
     def _connected(self) -> None:
-        self.counts.connected.labels(gateway=self.gateway).set(1)
+        self._trace.connected = self.clock.monotonic()
         self.forwarder.connect()
         self.status.tell()
         if self._remote is not None:
             self._remote.tell()
 
     def _disconnected(self, _reason: str) -> None:
-        self.counts.connected.labels(gateway=self.gateway).set(0)
+        self._trace.connected = None
         self.forwarder.disconnect()
 
     def _answered(self, connection: int, mid: int, answer: Answer) -> None:
@@ -132,7 +135,7 @@ class Station:
 
     def _receive(self, receipt: Receipt) -> None:
         if receipt.site == self.settings.site:
-            self.status.last_receipt = receipt.at
+            self._trace.receipt, self._trace.receipted = receipt.at, self.clock.monotonic()
         self.forwarder.receive(receipt)
 
     def _prefer(self, wanted: PriorityList) -> None:

@@ -15,7 +15,7 @@ UNTRUE_S: Final = 600.0
 OLD_S: Final = 3600.0
 """A backlog that is not gone in an hour's connection does not go."""
 LOW_BYTES: Final = 200_000_000
-"""Of free disk: what a day of 10 frames/s takes."""
+"""That the outbox may still grow by: what a day of 10 frames/s takes."""
 HOT_C: Final = 80.0
 """From here on a Raspberry Pi slows itself down (its documentation, config.txt, temp_limit)."""
 EXPIRY_DAYS: Final = 28.0
@@ -39,7 +39,8 @@ class Signs:
     """The age of the oldest record without receipt."""
     puback: bool = False
     """Whether the broker's acknowledgement is proof, so that no receipts come."""
-    disk_free: int = LOW_BYTES
+    disk_spare: int = LOW_BYTES
+    """Bytes of the disk that the outbox may still take."""
     temperature: float | None = None
     under_voltage: bool | None = None
     certificate_days: float | None = None
@@ -71,7 +72,7 @@ def _is_over(age_s: float | None, limit_s: float, since_s: float) -> bool:
 def _find_in_machine(signs: Signs) -> Iterator[str]:
     if not signs.dated and signs.uptime_s > UNTRUE_S:
         yield "clock_untrue"
-    if signs.disk_free < LOW_BYTES:
+    if signs.disk_spare < LOW_BYTES:
         yield "disk_low"
     if signs.temperature is not None and signs.temperature >= HOT_C:
         yield "hot"

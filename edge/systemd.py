@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from khaen import log
+from khaen.errors import StoreUnavailable
 
 _log = log.logger()
 _FIRST_FD: Final = 3  # SD_LISTEN_FDS_START, systemd/sd-daemon.h
@@ -53,7 +54,7 @@ async def stay_alive(answer: Callable[[], Awaitable[object]], within_s: float) -
         try:
             async with asyncio.timeout(within_s / 2):
                 await answer()
-        except TimeoutError:
+        except (TimeoutError, StoreUnavailable):
             _log.error("watchdog_unanswered", within_s=within_s / 2)
         else:
             notify(watchdog=1)

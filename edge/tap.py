@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 from edge.keeping import Keeping
 from edge.sources.semtech_udp import PULL_DATA
-from edge.status import find_version
+from edge.version import find_version
 from khaen import ready
 from khaen.capture import Header, Limits, Road
 from khaen.clock import SystemClock

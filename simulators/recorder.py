@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from edge.status import find_version
+from edge.version import find_version
 from khaen import topics
 from khaen.capture import CaptureError, Header, Limits, PartWriter, Record, Road
 from khaen.clock import Clock

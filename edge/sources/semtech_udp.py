@@ -121,11 +121,14 @@ class SemtechUdp(asyncio.DatagramProtocol):
         eui = GatewayEui(data[4:_WITH_EUI].hex())
         gateway = self._gateways.get(eui)
         if gateway is None:
+            self._counts.stranger = eui
             raise RxpkError("other_gateway")
         if data[3] == PUSH_DATA:
             self._take_push(eui, gateway, data, addr)
         elif data[3] == PULL_DATA:
             self._pulls[eui] = _Pull(address=addr, version=data[0], at=self._clock.monotonic())
+            trace = self._counts.traces[eui]
+            trace.pulled, trace.forwarder = self._pulls[eui].at, addr[0]
             self._answer(data, PULL_ACK, addr)
         else:
             token = int.from_bytes(data[1:3], "little")

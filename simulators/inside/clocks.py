@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from edge.host import Host
+from edge.host import Host, KernelClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,21 @@ class VirtualHost(Host):
         """Microseconds since the boot began."""
         return round((self.clock.monotonic() - self.booted) * 1e6)
 
-    def synchronised(self) -> bool:
-        """Whether somebody keeps its clock true, as it believes."""
-        return self.clock.known
+    def kernel_clock(self) -> KernelClock:
+        """Kept, as it believes, and then exactly."""
+        return KernelClock(kept=self.clock.known, offset_ms=0.0, error_ms=0.0)
+
+    def clock_keeper(self) -> str:
+        """The one of Raspberry Pi OS."""
+        return "timesyncd"
 
     def temperature(self) -> float | None:
         """A warm roof."""
         return 48.0
+
+    def under_voltage(self) -> bool | None:
+        """A good supply."""
+        return False
 
 
 def boot(name: str, number: int, clock: GatewayClock) -> VirtualHost:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
-from edge.status import find_version
+from edge.version import find_version
 from khaen import topics
 from khaen.capture import Header, PartWriter, Record, Road
 from khaen.clock import Clock, format_time

@@ -34,7 +34,7 @@ WELL: dict[str, Any] = {
         ({"oldest_s": 99999.0, "connected_s": None}, set()),
         ({"dated": False}, {"clock_untrue"}),
         ({"dated": False, "uptime_s": 599.0}, set()),
-        ({"disk_free": 0}, {"disk_low"}),
+        ({"disk_spare": 0}, {"disk_low"}),
         ({"temperature": 80.0}, {"hot"}),
         ({"under_voltage": True}, {"under_voltage"}),
         ({"certificate_days": 27.9}, {"certificate_expires"}),
