@@ -17,7 +17,8 @@ class Decoder:
 
     `priority_f_ports` are the ports a gateway sends before all others. `expects_answer` says that
     the wearer waits for the network's acknowledgement, which only a network server gives.
-    `quantities` are the ids of all that it can emit.
+    `quantities` are the ids of all that it can emit. A `deferred` one may take long: its frames are
+    admitted first and decoded later, outside any transaction.
     """
 
     id: str
@@ -29,4 +30,5 @@ class Decoder:
     priority_f_ports: frozenset[int] = frozenset()
     expects_answer: bool = False
     quantities: frozenset[str] = frozenset()
+    deferred: bool = False
     decode: DecodePayload
