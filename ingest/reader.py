@@ -26,7 +26,7 @@ from khaen.errors import UnknownDevice, WireError
 from khaen.ids import DevAddr, GatewayEui, UplinkId
 from khaen.lorawan.frame import JoinRequest
 from khaen.topics import ApplicationTopic, GatewayTopic
-from khaen.uplink import UPLINK_NAMESPACE, Kind, Number, Way
+from khaen.uplink import UPLINK_NAMESPACE, Kind, Number, Origin, Way
 from khaen.wire import Heard, NumberedWireError
 from store.quarantine import Foreign, Refused
 from store.registry import Registry
@@ -154,12 +154,15 @@ class Reader:
         return self._attribute(draft, said, word_of=heard.gateway_eui)
 
     def _application(self, draft: _Draft, heard: Heard, dated: Dated) -> Content:
-        del dated  # an event says itself when
         topic = _parse_topic(heard.topic or "")
         if not isinstance(topic, ApplicationTopic):
             raise WireError("unknown_topic", "an application frame without its topic")
-        found = chirpstack.read(topic, heard.topic or "", heard.payload, draft.arrival.at)
+        found = chirpstack.read(
+            topic, heard.topic or "", heard.payload, draft.arrival.at, carried=dated
+        )
         if isinstance(found, Said):
+            if heard.origin is not Origin.RADIO:  # the agent seals what its network server cannot
+                found.origin = heard.origin
             return self._attribute(draft, found, word_of=heard.gateway_eui)
         return found
 

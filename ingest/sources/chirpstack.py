@@ -1,7 +1,8 @@
 """Events of ChirpStack v4 about devices, JSON or protobuf; fields that are not known are ignored.
 
 An `up` event becomes an uplink with the receptions that it names; every other event is kept as it
-is. Payloads come decrypted; one that is still encrypted cannot be attributed.
+is. Payloads come decrypted; one that is still encrypted cannot be attributed. An event that a
+gateway carried comes from a network server on it: both have one clock.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from chirpstack_api import gw, integration
 from google.protobuf import json_format
@@ -18,6 +19,7 @@ from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message as Protobuf
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ingest.dating import Dated
 from ingest.item import Said
 from khaen.clock import Rung, to_micros
 from khaen.errors import WireError
@@ -51,24 +53,50 @@ _MAX_BYTE = 0xFF
 """The port is one byte, and so is the length of a LoRa packet."""
 
 
+_TRUE: Final = frozenset({Rung.GPS, Rung.SYNCED})
+
+
 @dataclass(frozen=True, slots=True)
 class _When:
     at: datetime
     clock: Rung
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """When an event came; `trusted` says that its network server knew the time."""
+
+    when: _When
+    trusted: bool = True
+
+    @property
+    def latest(self) -> datetime:
+        """No event is later than this, but for what clocks may differ by."""
+        return (self.when.until or self.when.at) + _AHEAD
 
 
 def read(
-    topic: ApplicationTopic, name: str, payload: bytes, arrived: datetime
+    topic: ApplicationTopic,
+    name: str,
+    payload: bytes,
+    arrived: datetime,
+    *,
+    carried: Dated | None = None,
 ) -> Said | DeviceEvent:
-    """What an event says; `name` is the whole topic.
+    """What an event says; `name` is the whole topic, `carried` when a gateway heard it.
 
     Raises WireError: `not_json`, `not_protobuf`, `unknown_event`, `device_mismatch`, `bad_event`,
     `encrypted`.
     """
+    arrival = _Arrival(_When(arrived, Rung.ARRIVAL))
+    if carried is not None:
+        when = _When(carried.at, carried.clock, carried.until)
+        arrival = _Arrival(when, trusted=carried.clock in _TRUE)
     if topic.event == UP:
         event = _parse(integration.UplinkEvent(), payload)
         _check(topic, event.device_info.dev_eui)
-        return _up(topic.dev_eui, event, name, payload, arrived)
+        return _up(topic.dev_eui, event, name, payload, arrival)
     kind = _OTHERS.get(topic.event)
     if kind is None:
         raise WireError("unknown_event", topic.event[:40])
@@ -80,7 +108,7 @@ def read(
         kind=topic.event,
         content=payload,
         digest=sha256(payload).digest(),
-        received_at=to_micros(_time(other.time) or arrived),
+        received_at=to_micros((arrival.trusted and _time(other.time)) or arrival.when.at),
     )
 
 
@@ -114,7 +142,7 @@ def _up(
     event: integration.UplinkEvent,
     topic: str,
     payload: bytes,
-    arrived: datetime,
+    arrival: _Arrival,
 ) -> Said:
     if event.HasField("join_server_context"):
         raise WireError("encrypted", "the network server does not have the key")
@@ -124,9 +152,9 @@ def _up(
         raise WireError("bad_event", "no DevAddr") from error
     if event.f_port > _MAX_BYTE or len(event.data) > _MAX_BYTE:
         raise WireError("bad_event", "a port or a payload that no LoRaWAN frame has")
-    receptions = [_reception(rx, event, arrived) for rx in event.rx_info]
+    receptions = [_reception(rx, event, arrival) for rx in event.rx_info]
     if not receptions:
-        receptions = [_nowhere(event, arrived)]
+        receptions = [_nowhere(event, arrival)]
     receptions.sort(
         key=lambda reception: (list(Rung).index(reception.clock), reception.received_at)
     )
@@ -145,16 +173,17 @@ def _up(
     )
 
 
-def _reception(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrived: datetime) -> Reception:
+def _reception(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrival: _Arrival) -> Reception:
     try:
         gateway = parse_gateway_eui(rx.gateway_id)
     except ValueError as error:
         raise WireError("bad_event", "no gateway EUI") from error
-    when = _when(rx, event, arrived)
+    when = _when(rx, event, arrival)
     return Reception(
         gateway_eui=gateway,
         way=Way.NETWORK_SERVER,
         received_at=when.at,
+        received_until=when.until,
         clock=when.clock,
         number=_number(rx),
         context=rx.context,
@@ -165,30 +194,34 @@ def _reception(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrived: dat
     )
 
 
-def _nowhere(event: integration.UplinkEvent, arrived: datetime) -> Reception:
+def _nowhere(event: integration.UplinkEvent, arrival: _Arrival) -> Reception:
     """The reception of an event that names no gateway."""
-    at = _time(event.time)
-    known = at is not None and at <= arrived + _AHEAD
+    at = _network_time(event.time, arrival)
+    when = arrival.when if at is None else _When(at, Rung.NETWORK)
     return Reception(
         gateway_eui=GatewayEui(NOWHERE),
         way=Way.NETWORK_SERVER,
-        received_at=at if at is not None and known else arrived,
-        clock=Rung.NETWORK if known else Rung.ARRIVAL,
+        received_at=when.at,
+        received_until=when.until,
+        clock=when.clock,
     )
 
 
-def _when(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrived: datetime) -> _When:
+def _when(rx: gw.UplinkRxInfo, event: integration.UplinkEvent, arrival: _Arrival) -> _When:
     """The gateway's time where the network's agrees to 30 s, else the network's."""
-    network = (_time(rx.ns_time) if rx.HasField("ns_time") else None) or _time(event.time)
-    if network is None or network > arrived + _AHEAD:
-        network = None
+    network = _network_time(rx.ns_time, arrival) or _network_time(event.time, arrival)
     own = _time(rx.gw_time) if rx.HasField("gw_time") else None
-    if own is not None and abs(own - (network or arrived)) <= _OFF and own <= arrived + _AHEAD:
-        gps = rx.HasField("time_since_gps_epoch")
+    gps = rx.HasField("time_since_gps_epoch")
+    likely = own is not None and (arrival.trusted or gps) and own <= arrival.latest
+    if own is not None and likely and abs(own - (network or arrival.when.at)) <= _OFF:
         return _When(own, Rung.GPS if gps else Rung.SYNCED)
-    if network is not None:
-        return _When(network, Rung.NETWORK)
-    return _When(arrived, Rung.ARRIVAL)
+    return arrival.when if network is None else _When(network, Rung.NETWORK)
+
+
+def _network_time(stamp: Timestamp, arrival: _Arrival) -> datetime | None:
+    """A time of the network server, if it can be one."""
+    at = _time(stamp) if arrival.trusted else None
+    return at if at is not None and at <= arrival.latest else None
 
 
 def _number(rx: gw.UplinkRxInfo) -> Number | None:

@@ -403,6 +403,46 @@ class TestRecords:
         assert ingest.rows("SELECT count(*) FROM uplink") == [(1,)]
         assert ingest.rows("SELECT kind FROM gateway_number") == [("application",)]
 
+    def test_an_event_has_the_origin_that_its_carrier_says(self, ingest: InProcess) -> None:
+        gateway = Gateway()
+        up = event(WRISTBAND, telemetry(), ingest.now(), f_cnt=0).SerializeToString()
+        topic = event_topic(WRISTBAND)
+        record = gateway.hear(
+            up, ingest.now(), kind=Kind.APPLICATION, topic=topic, origin=Origin.SIMULATED
+        )
+        ingest.take(other(gateway, record))
+        assert ingest.rows("SELECT origin FROM uplink") == [("simulated",)]
+
+    @pytest.mark.parametrize(
+        ("clock", "said", "dated"),
+        [
+            # Host and network server have one clock: what is true of it is true of both.
+            (Rung.SYNCED, -10, (-10, "network")),
+            (Rung.BOOT, -10, (-3, "boot")),
+            (Rung.BOOT, -30 * 86_400, (-3, "boot")),
+            (Rung.BETWEEN, -10, (-3, "between")),
+            (Rung.SYNCED, 60, (-3, "synced")),
+        ],
+    )
+    def test_an_event_is_dated_by_a_clock_that_was_true(
+        self, ingest: InProcess, clock: Rung, said: float, dated: tuple[float, str]
+    ) -> None:
+        gateway, now = Gateway(), ingest.now()
+        up = event(WRISTBAND, telemetry(), now + timedelta(seconds=said), f_cnt=0)
+        heard = now - timedelta(seconds=3)
+        record = gateway.hear(
+            up.SerializeToString(),
+            heard,
+            until=now if clock is Rung.BETWEEN else None,
+            kind=Kind.APPLICATION,
+            topic=event_topic(WRISTBAND),
+            clock=clock,
+        )
+        ingest.take(late(gateway.eui, record))
+        at, rung = dated
+        expected = (to_micros(now + timedelta(seconds=at)), rung)
+        assert ingest.rows("SELECT received_at, clock FROM reception") == [expected]
+
     def test_point_to_point(self, ingest: InProcess) -> None:
         one, two = Gateway(), Gateway(GATEWAYS[1])
         payload = bytes.fromhex("0367ee00046871")
