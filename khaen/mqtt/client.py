@@ -30,7 +30,7 @@ _ANSWER_SECONDS = 10.0
 _ANSWER_SECONDS_AUTO = 3.0
 # A broker that comes back is found soon, however long it was away: a call for help waits for it,
 # and is promised within 10 s of the return.
-_LONGEST_PAUSE_SECONDS = 3.0
+LONGEST_PAUSE_SECONDS = 3.0
 _UNSENT_BYTES = 8192
 """What the kernel may hold that it cannot send yet: some twenty frames."""
 _WRONG_VERSION = "Unsupported protocol version"
@@ -88,7 +88,7 @@ class Client:
     ) -> None:
         self._settings, self._session, self._handlers = settings, session, handlers
         self._version = Version.V5 if settings.version is Version.AUTO else settings.version
-        self._backoff = backoff or Backoff(cap=_LONGEST_PAUSE_SECONDS)
+        self._backoff = backoff or Backoff(cap=LONGEST_PAUSE_SECONDS)
         self._stop = threading.Event()
         self._hold = threading.Event()
         self._hold.set()
@@ -315,7 +315,8 @@ class Client:
         if code.is_failure:
             connection.reason = f"refused: {code}"
         elif self._session.subscriptions:
-            connection.client.subscribe([(topic, 1) for topic in self._session.subscriptions])
+            topics = (*self._session.subscriptions, *self._session.hopes)
+            connection.client.subscribe([(topic, 1) for topic in topics])
         else:
             self._granted(connection)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from khaen.backoff import Backoff
-from khaen.mqtt import Client, Handlers, Message, MqttSettings, Session, Version, Will
+from khaen.mqtt import Answer, Client, Handlers, Message, MqttSettings, Session, Version, Will
 from khaen.mqtt.ahead import AheadClient
 from tests.support.broker import Mosquitto
 
@@ -32,7 +32,7 @@ class Party:
     """A client and all that happened to it."""
 
     messages: list[Message] = field(default_factory=list)
-    published: list[tuple[int, int, bool]] = field(default_factory=list)
+    published: list[tuple[int, int, Answer]] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     client: Client = field(init=False)
@@ -80,7 +80,7 @@ def test_only_what_is_acknowledged_is_done(mosquitto: StartMosquitto, version: s
             assert say.client.publish("t/x", b"%d" % i) is not None
         until(lambda: len(keep.messages) == 3, "three messages")
         until(lambda: len(say.published) == 3, "three answers")
-        assert all(taken for _, _, taken in say.published)
+        assert all(answer.taken for _, _, answer in say.published)
         first, _, _ = keep.messages
         assert keep.client.ack(first)
     with connected(settings, keeper) as keep:
