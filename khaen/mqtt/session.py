@@ -64,13 +64,15 @@ class Session:
     """Who the client is to the broker and what it wants.
 
     `expiry` seconds > 0 keeps the session at the broker (fixed `client_id` needed); 0 is a clean
-    start. `window` bounds both directions. `user_timeout` in milliseconds bounds how long the
+    start. The connection stands once all `subscriptions` are granted; `hopes` may be refused.
+    `window` bounds both directions. `user_timeout` in milliseconds bounds how long the
     kernel may hold unacknowledged bytes (TCP_USER_TIMEOUT); it then takes few that it cannot send
     yet (TCP_NOTSENT_LOWAT), because in its hands they only grow old.
     """
 
     client_id: str
     subscriptions: tuple[str, ...] = ()
+    hopes: tuple[str, ...] = ()
     expiry: int = 0
     window: int = 64
     user_timeout: int | None = None
