@@ -104,8 +104,11 @@ def describe(
     *,
     keys_file: Path,
     simulated: bool = False,
+    devices: Iterable[Device] = (),
 ) -> Site:
-    """The site file's content; `agents` gives the UDP port of each gateway's agent."""
+    """The site file's content; `agents` gives the UDP port of each gateway's agent, `devices` are
+    further ones.
+    """
     text = Text(th="หนองขาม", en="Nong Kham")
     return Site(
         site="nong-kham",
@@ -123,16 +126,19 @@ def describe(
             )
             for eui, port in agents.items()
         ),
-        devices=tuple(
-            Device(
-                dev_eui=band.dev_eui,
-                family="khaen_wristband",
-                organisation=ORGANISATION,
-                place="house-12",
-                resident=band.resident,
-                dev_addr=band.dev_addr,
-            )
-            for band in bands
+        devices=(
+            *(
+                Device(
+                    dev_eui=band.dev_eui,
+                    family="khaen_wristband",
+                    organisation=ORGANISATION,
+                    place="house-12",
+                    resident=band.resident,
+                    dev_addr=band.dev_addr,
+                )
+                for band in bands
+            ),
+            *devices,
         ),
         keys_file=keys_file,
     )
@@ -142,13 +148,15 @@ def describe(
 class RunningSite:
     """Everything of a site in one folder; a context manager that ends what it started.
 
-    `forward` and `edge` are further lines of edge.toml, `ingest` of khaen.toml's section.
+    `devices` are those besides the bands. `forward` and `edge` are further lines of edge.toml,
+    `ingest` of khaen.toml's section.
     """
 
     folder: Path
     bands: list[Band]
     gateways: Sequence[GatewayEui] = GATEWAYS[:1]
     simulated: bool = False
+    devices: Sequence[Device] = ()
     forward: Sequence[str] = ()
     edge: Sequence[str] = ("status_s = 0.5",)
     ingest_lines: Sequence[str] = ()
@@ -185,7 +193,13 @@ class RunningSite:
         pairs: dict[DevEui, SessionKeys] = {band.dev_eui: band.keys for band in self.bands}
         keys_file = self.folder / "keys.csv"
         keys.write(keys_file, pairs)
-        site = describe(self.bands, self._udp, keys_file=keys_file, simulated=self.simulated)
+        site = describe(
+            self.bands,
+            self._udp,
+            keys_file=keys_file,
+            simulated=self.simulated,
+            devices=self.devices,
+        )
         registry.apply(database, site, pairs, SecretBytes(key))
         return database
 
