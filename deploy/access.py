@@ -94,6 +94,7 @@ def _gateway(region: str, eui: GatewayEui) -> Account:
             f"{theirs}/command/+",
             f"{own}/receipt",
             f"{own}/config",
+            f"{own}/status",
             "khaen/priority",
         ),
     )

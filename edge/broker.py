@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from chirpstack_api import gw
 
 from edge import downlinks
 from edge.settings import EdgeSettings
-from khaen import log, priority, receipt, topics
+from khaen import log, priority, receipt, status, topics
 from khaen.clock import Clock, format_time
 from khaen.errors import WireError
 from khaen.mqtt import Answer, Client, Connect, Handlers, Message, Session, Will
 from khaen.priority import PriorityList
 from khaen.receipt import Receipt
+from khaen.status import GatewayStatus
 
 _log = log.logger()
 _USER_TIMEOUT_MS = 5000
 """The kernel holds no bytes for longer, so that no live frame grows old in it (docs/wire.md)."""
 _STOP_S = 1.0
+
+
+class Hear(Protocol):
+    """Takes a status."""
+
+    def __call__(self, status: GatewayStatus, /, *, retained: bool) -> None:
+        """One came; a retained one may be from another time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +44,8 @@ class Listeners:
     priority: Callable[[PriorityList], None] = lambda _wanted: None
     down: Callable[[gw.DownlinkFrame], None] = lambda _frame: None
     configuration: Callable[[bytes], None] = lambda _payload: None
+    status: Hear = lambda _status, *, retained: None  # noqa: ARG005
+    """A status of this gateway, our own among them."""
     refused: Callable[[str], None] = lambda _reason: None
     """A message that could not be read, by reason."""
 
@@ -49,11 +60,12 @@ class Broker:
         clock: Clock,
         connect: Connect = Client,
     ) -> None:
-        self._gateway = settings.gateway_eui
+        self._gateway, self._encoding = settings.gateway_eui, settings.encoding
         self._listeners, self._clock = listeners, clock
         self._conn_topic = topics.conn(settings.region, self._gateway)
         self._receipt_topic = topics.receipt(self._gateway)
         self._down_topic = topics.down(settings.region, self._gateway)
+        self._status_topic = topics.status(self._gateway)
         self._configuration_topic = topics.configuration(self._gateway)
         obeyed = (self._configuration_topic,) if settings.remote.enabled else ()
         self._loop = asyncio.get_running_loop()
@@ -64,6 +76,7 @@ class Broker:
             Session(
                 client_id=f"khaen-edge-{self._gateway}",
                 subscriptions=(self._receipt_topic, topics.PRIORITY, self._down_topic, *obeyed),
+                hopes=(self._status_topic,),
                 window=settings.forward.window,
                 user_timeout=_USER_TIMEOUT_MS,
                 will=Will(topic=self._conn_topic, payload=self._conn(gw.ConnState.OFFLINE)),
@@ -77,7 +90,7 @@ class Broker:
         )
 
     def _conn(self, state: Any) -> bytes:
-        return bytes(gw.ConnState(gateway_id=self._gateway, state=state).SerializeToString())
+        return self._encoding.render(gw.ConnState(gateway_id=self._gateway, state=state))
 
     # -- the network thread -------------------------------------------------
 
@@ -95,6 +108,9 @@ class Broker:
                 self._tell(self._listeners.priority, priority.parse(message.payload))
             elif message.topic == self._down_topic:
                 self._tell(self._listeners.down, self._command(message))
+            elif message.topic == self._status_topic:
+                said = status.parse(message.payload)
+                self._tell(partial(self._listeners.status, said, retained=message.retain))
             elif message.topic == self._configuration_topic:
                 self._tell(self._listeners.configuration, message.payload)
         except WireError as error:

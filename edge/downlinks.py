@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from edge import txpk
 from edge.counts import Counts
 from edge.dating import Dating, from_gps
+from edge.tally import Tally
 from edge.txpk import MAX_DELAY_S, Status, TxpkError
 from khaen.clock import Clock
 from khaen.errors import WireError
@@ -102,6 +103,8 @@ class Downlinks:
         self._attempts: dict[int, _Attempt] = {}
         self._heard: OrderedDict[bytes, float] = OrderedDict()
         self._token = 0
+        self.tally = Tally()
+        """What the radio did, for the statistics."""
 
     def hear(self, context: bytes) -> None:
         """A frame was heard just now; what answers it names its context."""
@@ -189,10 +192,10 @@ class Downlinks:
         attempt.statuses[attempt.index :] = [rest] * left
         outcome = gw.OK if gw.OK in attempt.statuses else attempt.statuses[-1]
         self._counts.downlinks.labels(status=gw.TxAckStatus.Name(outcome).lower()).inc()
-        self._tell(
-            gw.DownlinkTxAck(
-                gateway_id=self._gateway,
-                downlink_id=attempt.frame.downlink_id,
-                items=[gw.DownlinkTxAckItem(status=status) for status in attempt.statuses],
-            )
+        ack = gw.DownlinkTxAck(
+            gateway_id=self._gateway,
+            downlink_id=attempt.frame.downlink_id,
+            items=[gw.DownlinkTxAckItem(status=status) for status in attempt.statuses],
         )
+        self.tally.send(attempt.frame, ack)
+        self._tell(ack)

@@ -62,6 +62,19 @@ class Sender:
         window = self._settings.forward.window
         return max(0, (window // 2 if late else window) - len(self._in_flight))
 
+    def awaits_live(self, position: int) -> bool:
+        """Whether an ordinary frame before `position` went live and is not answered: it may yet be
+        withdrawn, and would then go before.
+        """
+        flights = (self.flights.get(number) for number, _ in self._in_flight.values())
+        return any(
+            flight is not None
+            and not flight.late
+            and not flight.priority
+            and flight.position < position
+            for flight in flights
+        )
+
     def is_stuck(self) -> bool:
         """Whether the broker owes an answer for too long."""
         oldest = next(iter(self._in_flight.values()), None)
@@ -115,7 +128,10 @@ class Sender:
             device=record.device,
             topic=record.topic,
         )
-        return stamp(gw.UplinkFrame.FromString(record.frame), facts)
+        frame = gw.UplinkFrame.FromString(record.frame)
+        stamped = stamp(frame, facts)
+        for_network_server = not late and record.kind is Kind.LORAWAN
+        return self._settings.encoding.render(frame) if for_network_server else stamped
 
     def _topic(self, record: Record, *, late: bool) -> str:
         gateway = self._settings.gateway_eui

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge.bounds import Bounds
+from edge.encoding import Encoding
 from edge.source_settings import ConcentratordSettings, NetworkServerSettings, SerialSettings
 from khaen.ids import GatewayEui, parse_gateway_eui, parse_slug
 from khaen.mqtt import MqttSettings
@@ -144,6 +145,9 @@ class EdgeSettings(BaseSettings):
     """Id of the site whose receipts are obeyed; those of any other are ignored."""
     region: str = Field(default="as923", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     """ChirpStack's `topic_prefix` of the region."""
+    encoding: Encoding = Encoding.PROTOBUF
+    """How messages to the network server are written: `protobuf` or `json`. Khaen's own topics are
+    protobuf always."""
     simulated: bool = False
     """Everything that this agent hears is sealed as simulated."""
     trust_clock: bool = False

@@ -18,6 +18,7 @@ from edge.forwarder import Forwarder
 from edge.host import Host
 from edge.intake import Intake
 from edge.renewal import Renewal
+from edge.rivals import Rivals
 from edge.settings import EdgeSettings
 from edge.status import Status
 from edge.vitals import Vitals
@@ -30,6 +31,7 @@ from khaen.ids import GatewayEui
 from khaen.mqtt import Answer, Connect
 from khaen.priority import PriorityList
 from khaen.receipt import Receipt
+from khaen.status import GatewayStatus
 
 _log = log.logger()
 _PRIORITY = "priority"
@@ -66,6 +68,7 @@ class Station:
         self.settings, self.writer, self.counts = settings, writer, counts
         self.dating, self.clock, self._remote = dating, clock, remote
         self.warnings, self._trace = Warnings(), counts.traces[settings.gateway_eui]
+        self.rivals = Rivals(settings.gateway_eui, self.warnings, clock)
         self.broker = Broker(settings, self._listen(), clock, connect)
         self.renewal = Renewal(settings.mqtt, self.broker.renew, self.warnings, clock)
         self.forwarder = Forwarder(
@@ -83,7 +86,7 @@ class Station:
             self.warnings,
             configuration=configuration,
         )
-        self.status = Status(settings, self.vitals, self.broker)
+        self.status = Status(settings, self.vitals, self.broker, self.rivals)
         self.warnings.listener = self.status.tell
         self.way_down: Transmit = lambda _token, _packet: False
         """The way to a packet forwarder, set by the source that knows one."""
@@ -107,6 +110,7 @@ class Station:
             priority=self._prefer,
             down=self._send_down,
             configuration=self._configure,
+            status=self._hear_status,
             refused=lambda reason: self.counts.refused.labels(reason=reason).inc(),
         )
 
@@ -119,12 +123,16 @@ class Station:
         if self._remote is not None:
             self._remote.tell()
 
-    def _disconnected(self, _reason: str) -> None:
+    def _disconnected(self, reason: str) -> None:
         self._trace.connected = None
         self.forwarder.disconnect()
+        self.rivals.lose(reason)
 
     def _answered(self, connection: int, mid: int, answer: Answer) -> None:
         self.forwarder.answered(connection, mid, answer)
+
+    def _hear_status(self, said: GatewayStatus, *, retained: bool) -> None:
+        self.rivals.hear(said, retained=retained)
 
     def _configure(self, payload: bytes) -> None:
         if self._remote is not None:
@@ -157,12 +165,12 @@ class Station:
     def publish_stats(self, stats: gw.GatewayStats) -> None:
         """Say what the concentrator counted."""
         topic = topics.stats(self.settings.region, self.gateway)
-        self.broker.publish(topic, stats.SerializeToString(), qos=0)
+        self.broker.publish(topic, self.settings.encoding.render(stats), qos=0)
 
     def publish_ack(self, ack: gw.DownlinkTxAck) -> None:
         """Say what became of a downlink."""
         topic = topics.ack(self.settings.region, self.gateway)
-        self.broker.publish(topic, ack.SerializeToString())
+        self.broker.publish(topic, self.settings.encoding.render(ack))
 
     # -- life ---------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 from edge.broker import Broker
+from edge.rivals import Rivals
 from edge.settings import EdgeSettings
 from edge.vitals import Vitals
 from khaen import log, topics
@@ -17,8 +18,11 @@ _log = log.logger()
 class Status:
     """Tells the broker how the gateway is: every period, and whenever `tell` is called."""
 
-    def __init__(self, settings: EdgeSettings, vitals: Vitals, broker: Broker) -> None:
+    def __init__(
+        self, settings: EdgeSettings, vitals: Vitals, broker: Broker, rivals: Rivals
+    ) -> None:
         self._settings, self._vitals, self._broker = settings, vitals, broker
+        self._rivals = rivals
         self._wake = asyncio.Event()
         self._warned: frozenset[str] = frozenset()
 
@@ -48,5 +52,6 @@ class Status:
         for code in sorted(self._warned - warned):
             _log.info("warning_ended", gateway=gateway, code=code)
         self._warned = warned
+        self._rivals.tell(document.at)
         body = document.model_dump_json().encode()
         self._broker.publish(topics.status(gateway), body, retain=True)

@@ -25,6 +25,7 @@ from edge.intake import Intake
 from edge.outbox import Stored
 from edge.record import Arrival
 from edge.rxpk import RxpkError
+from edge.warnings import Warnings
 from khaen import log
 from khaen.clock import Clock
 from khaen.errors import StoreUnavailable
@@ -36,6 +37,8 @@ _TYPES = {PUSH_DATA: "push_data", PULL_DATA: "pull_data", TX_ACK: "tx_ack"}
 _VERSIONS = frozenset({1, 2})
 _HEADER, _WITH_EUI = 4, 12
 _LOG_EVERY_S = 10.0
+_TWO_S = 600.0
+"""Two forwarders are spoken of for so long after the last sign of them."""
 FORGET_S: Final = 60.0
 """A forwarder that has not pulled for so long is not reached: as chirpstack-gateway-bridge has it.
 They pull each 5 to 10 s."""
@@ -45,17 +48,23 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pull:
-    """Where a PULL_DATA came from, of which version, and when by the monotonic clock."""
+    """Where a PULL_DATA came from, of which version, and when by the monotonic clock.
+
+    `former` is the address before this one; `returned` when one last came back to a former one.
+    """
 
     address: Address
     version: int
     at: float
+    former: Address | None = None
+    returned: float | None = None
 
 
 class Gateway(Protocol):
     """What this source needs of an `edge.station.Station`."""
 
     way_down: Transmit
+    warnings: Warnings
 
     @property
     def intake(self) -> Intake:
@@ -126,13 +135,28 @@ class SemtechUdp(asyncio.DatagramProtocol):
         if data[3] == PUSH_DATA:
             self._take_push(eui, gateway, data, addr)
         elif data[3] == PULL_DATA:
-            self._pulls[eui] = _Pull(address=addr, version=data[0], at=self._clock.monotonic())
+            self._pulls[eui] = self._follow(eui, data[0], addr)
+            gateway.warnings.put("two_forwarders", present=self._pulls[eui].returned is not None)
             trace = self._counts.traces[eui]
             trace.pulled, trace.forwarder = self._pulls[eui].at, addr[0]
             self._answer(data, PULL_ACK, addr)
         else:
             token = int.from_bytes(data[1:3], "little")
             gateway.downlinks.answered(token, txpk.parse_ack(data[_WITH_EUI:]))
+
+    def _follow(self, eui: GatewayEui, version: int, addr: Address) -> _Pull:
+        """Where a forwarder is now. One that was started again has a new address; two that pull
+        for one gateway come back to theirs in turns, and then half of all downlinks go astray.
+        """
+        last, now = self._pulls.get(eui), self._clock.monotonic()
+        if last is None:
+            return _Pull(address=addr, version=version, at=now)
+        former, returned = last.former, last.returned
+        if addr != last.address:
+            former, returned = last.address, now if addr == last.former else returned
+        if returned is not None and now - returned > _TWO_S:
+            returned = None
+        return _Pull(address=addr, version=version, at=now, former=former, returned=returned)
 
     def _transmit(self, eui: GatewayEui, token: int, packet: dict[str, Any]) -> bool:
         """Give a forwarder a `txpk`; False where there is no way to it."""
@@ -156,6 +180,8 @@ class SemtechUdp(asyncio.DatagramProtocol):
         if entries is not None and not isinstance(entries, list):
             raise RxpkError("rxpk_no_list")
         stat = document.get("stat")
+        if stat is not None:
+            self._take_stat(eui, gateway, stat, addr)
         token = int.from_bytes(data[1:3], "little")  # as the gateway bridge reads it
         arrivals: list[Arrival] = []
         for entry in entries or []:
@@ -164,14 +190,23 @@ class SemtechUdp(asyncio.DatagramProtocol):
             except RxpkError as error:
                 self._refuse(error.reason, addr)
             else:
+                for reception in receptions:
+                    gateway.downlinks.tally.hear(reception.frame)
                 arrivals += (gateway.intake.hear(r.frame, r.satellite) for r in receptions)
                 gateway.downlinks.hear(receptions[0].frame.rx_info.context)
         if arrivals:
             self._store(gateway.intake, arrivals, data, addr)
         else:
             self._answer(data, PUSH_ACK, addr)
-        if stat is not None:
-            gateway.publish_stats(rxpk.parse_stat(stat, gateway=eui))
+
+    def _take_stat(self, eui: GatewayEui, gateway: Gateway, stat: object, addr: Address) -> None:
+        try:
+            stats = rxpk.parse_stat(stat, gateway=eui)
+        except RxpkError as error:
+            self._refuse(error.reason, addr)
+            return
+        gateway.downlinks.tally.fill(stats)
+        gateway.publish_stats(stats)
 
     def _store(self, intake: Intake, arrivals: list[Arrival], data: bytes, addr: Address) -> None:
         try:

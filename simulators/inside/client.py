@@ -56,7 +56,8 @@ class VirtualClient(Client):
         super().__init__(settings, session, handlers)
         self.name = session.client_id
         self.clean = session.expiry == 0
-        self.subscriptions, self.window = session.subscriptions, session.window
+        self.subscriptions = (*session.subscriptions, *session.hopes)
+        self.window = session.window
         self._broker, self._link, self._loop = broker, link, loop
         self._handlers, self._will = handlers, session.will
         self._pauses = Backoff(cap=_LONGEST_PAUSE_S, rng=rng)

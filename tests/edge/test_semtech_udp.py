@@ -21,9 +21,11 @@ from edge.outbox import Stored
 from edge.record import Arrival
 from edge.settings import EdgeSettings
 from edge.sources.semtech_udp import SemtechUdp
+from edge.tally import Tally
 from edge.writer import Writer
 from khaen.clock import ManualClock
 from khaen.errors import StoreUnavailable
+from khaen.ids import GatewayEui
 from tests.edge.fixtures import GATEWAY, START, FakeHost, FakeStation
 
 EUI = bytes.fromhex(GATEWAY)
@@ -71,6 +73,7 @@ class FakeDownlinks:
 
     contexts: list[bytes] = field(default_factory=list)
     answers: list[tuple[int, int]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
 
     def hear(self, context: bytes) -> None:
         self.contexts.append(context)
@@ -174,6 +177,60 @@ async def test_pull_data_is_answered(make: Callable[[], Bench]) -> None:
     b = make()
     b.take(b"\x02\xaa\xbb\x02" + EUI)
     assert b.transport.answers == [b"\x02\xaa\xbb\x04"]
+
+
+async def test_each_gateway_hears_for_itself(make: Callable[[], Bench]) -> None:
+    first, second = make(), make()
+    other = GatewayEui("0016c001f153a14d")
+    stations = {GATEWAY: first.station, other: second.station}
+    both = SemtechUdp(stations, ManualClock(START), first.counts)
+    both.connection_made(cast("asyncio.DatagramTransport", first.transport))
+    for eui in (GATEWAY, other, "0016c001f153a14e"):
+        body = {"rxpk": [FRAME], "stat": {"rxnb": 1}}
+        both.datagram_received(push(body, eui=bytes.fromhex(eui)), ("127.0.0.1", 4000))
+    for bench, eui in ((first, GATEWAY), (second, other)):
+        (frame,), (stats,) = bench.intake.heard, bench.stats
+        assert (frame.rx_info.gateway_id, stats.gateway_id) == (eui, eui)
+    assert first.refused("other_gateway") == 1
+    await second.intake.settle()
+    assert len(first.transport.answers) == 1
+    both.datagram_received(b"\x02\0\0\x02" + bytes.fromhex(other), ("127.0.0.1", 4001))
+    assert second.station.way_down(1, {})
+    assert not first.station.way_down(1, {})
+    both.datagram_received(b"\x02\x01\0\x05" + bytes.fromhex(other), ("127.0.0.1", 4001))
+    assert (first.downlinks.answers, second.downlinks.answers) == ([], [(1, gw.OK)])
+
+
+async def test_statistics_hold_what_was_heard_since_the_last(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(push({"rxpk": [FRAME, FRAME]}))
+    b.take(push({"rxpk": [FRAME], "stat": {"rxnb": 3, "rxok": 9}}))
+    b.take(push({"stat": {}}))
+    assert [stats.rx_packets_received_ok for stats in b.stats] == [2, 1]
+    assert b.stats[0].rx_packets_received == 3
+    assert dict(b.stats[0].rx_packets_per_frequency) == {923_200_000: 2}
+
+
+async def test_a_stat_that_is_none_does_not_cost_the_frames(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(push({"rxpk": [FRAME], "stat": "fine"}))
+    await b.intake.settle()
+    assert len(b.transport.answers) == 1
+    assert b.refused("not_object") == 1
+
+
+async def test_a_restarted_forwarder_is_one_two_in_turns_are_two(make: Callable[[], Bench]) -> None:
+    b, clock = make(), ManualClock(START)
+    source = SemtechUdp({GATEWAY: b.station}, clock, b.counts)
+    pulls = []
+    for port in (1, 1, 2, 2, 3, 4, 3):
+        source.datagram_received(b"\x02\0\0\x02" + EUI, ("127.0.0.1", port))
+        pulls.append("two_forwarders" in b.station.warnings)
+        clock.advance(10)
+    assert pulls == [False] * 6 + [True]
+    clock.advance(601)
+    source.datagram_received(b"\x02\0\0\x02" + EUI, ("127.0.0.1", 3))
+    assert "two_forwarders" not in b.station.warnings
 
 
 async def test_what_was_heard_may_be_answered(make: Callable[[], Bench]) -> None:
