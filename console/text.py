@@ -174,6 +174,13 @@ TEXTS: Mapping[str, Text] = {
                            "Two gateways send as {who}: its memory card may have been copied"),
     "alarm.outbox": Text("เกตเวย์ {who} บันทึกลงดิสก์ไม่ได้ ถ้าไฟดับข้อมูลจะหาย",
                          "Gateway {who} cannot write to its disk: a power cut loses what it holds"),
+    "alarm.outbox.outbox_shedding": Text(
+        "ที่เก็บข้อมูลของเกตเวย์ {who} เต็ม ข้อมูลเก่าที่ไม่เร่งด่วนกำลังถูกทิ้ง",
+        "Gateway {who} is full: it gives up old frames that are no calls for help"),
+    "alarm.gateway": Text("เกตเวย์ {who} ต้องให้ช่างดูแล", "Gateway {who} needs an engineer"),
+    "alarm.gateway.forwarder_silent": Text(
+        "เกตเวย์ {who} ไม่ได้รับสัญญาณวิทยุ อาจไม่ได้ยินการขอความช่วยเหลือ",
+        "Gateway {who} hears no radio: calls for help may go unheard"),
     "alarm.other": Text("{who} มีเหตุแจ้งเตือน ({rule})", "{who}: alarm ({rule})"),
     "next.sos": Text("รับเรื่อง แล้วโทรหรือไปหาทันที", "Accept, then call or go at once"),
     "next.fall": Text("รับเรื่อง แล้วไปดูทันที", "Accept, then go and see at once"),
@@ -191,6 +198,8 @@ TEXTS: Mapping[str, Text] = {
     "next.conflict": _ENGINEER,
     "next.vouching": _ENGINEER,
     "next.outbox": _ENGINEER,
+    "next.gateway": _ENGINEER,
+    "next.gateway.forwarder_silent": _LOOK_AND_ENGINEER,
     "next.pipeline.ingest_silent": _LOOK_AND_ENGINEER,
     "next.pipeline.gateways_silent": _LOOK_AND_ENGINEER,
     "next.other": Text("รับเรื่อง แล้วตรวจสอบ", "Accept, then check"),

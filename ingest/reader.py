@@ -34,6 +34,16 @@ from store.registry import Registry
 _log = log.logger()
 _parse_topic = lru_cache(maxsize=16_384)(topics.parse)
 _STATUS = "status"
+_TROUBLES = {
+    "certificate_expired": "gateway",
+    "certificate_expires": "gateway",
+    "clock_untrue": "clock",
+    "disk_low": "gateway",
+    "forwarder_silent": "gateway",
+    "outbox_shedding": "outbox",
+    "twin_agent": "conflict",
+}
+"""What an agent warns of and somebody must act on, and the rule of its technical alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +107,9 @@ class Reader:
             said = status.parse(message.payload)
             if said.volatile:  # what it hears now does not survive its power supply
                 draft.alerts += self._gateway_alert(topic.gateway, "outbox", "volatile")
+            for code in said.warnings:
+                if (rule := _TROUBLES.get(code)) is not None:
+                    draft.alerts += self._gateway_alert(topic.gateway, rule, code)
             return Status(gateway=topic.gateway, status=said)
         return self._frame(draft, topic)
 

@@ -386,6 +386,30 @@ class TestRecords:
         (document,) = ingest.rows("SELECT status FROM gateway_state")
         assert GatewayStatus.model_validate_json(document[0]) == said
 
+    def test_what_an_agent_warns_of_is_an_alarm_where_somebody_must_act(
+        self, ingest: InProcess
+    ) -> None:
+        gateway = Gateway()
+        said = GatewayStatus(
+            at=ingest.now(),
+            version="1",
+            configuration="",
+            epoch=gateway.epoch,
+            last_seq=0,
+            backlog=0,
+            held=0,
+            disk=DiskStatus(free=0, used=1, quota=1),
+            clock=Rung.ARRIVAL,
+            broker="",
+            warnings=("clock_untrue", "forwarder_silent", "hot", "of_a_newer_agent", "twin_agent"),
+        )
+        ingest.take(Sent(topic=topics.status(gateway.eui), payload=said.model_dump_json().encode()))
+        assert ingest.rows("SELECT rule, reason FROM alarm ORDER BY rule") == [
+            ("clock", "clock_untrue"),
+            ("conflict", "twin_agent"),
+            ("gateway", "forwarder_silent"),
+        ]
+
     def test_gone_numbers_are_settled(self, ingest: InProcess) -> None:
         gateway, device = Gateway(), Device(WRISTBAND)
         ingest.take(live(gateway, gateway.hear(device.say(telemetry()), ingest.now(), seq=1)))
