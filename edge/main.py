@@ -1,18 +1,18 @@
-"""`khaen-edge`: run the gateway agent, check its settings, look into its outbox, record frames."""
+"""`khaen-edge`: run the gateway agent, check its settings, look after it, record frames."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import os
-import sqlite3
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from edge.settings import EdgeSettings
-from khaen import log, settings
+from khaen import log
+from khaen.clock import SystemClock
 from khaen.errors import KhaenError, NotRunnable
 
 _CONFIG = Path("/etc/khaen/edge.toml")
@@ -35,13 +35,61 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("run", _run, "run the agent until it is told to stop"),
         ("check", _check, "read the settings and say whether they are right"),
-        ("status", _status, "say what the outbox holds, from its file"),
+        ("status", _status, "say how the agent is, or what its outbox holds"),
+        ("tail", _tail, "show frames as they are heard"),
+        ("drain", _drain, "wait until all that was heard is receipted"),
+        ("doctor", _doctor, "name what is wrong, and what to do about it"),
+        ("units", _units, "write systemd's units for this machine"),
     ):
         sub = commands.add_parser(name, help=text)
         sub.add_argument("--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
         sub.set_defaults(command=partial(_with_settings, command))
+        if name in _ARGUMENTS:
+            _ARGUMENTS[name](sub)
     _add_record(commands.add_parser("record", help="carry datagrams to the agent, and record them"))
     return parser
+
+
+def _add_print_config(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the settings in force, each with where it comes from, and end",
+    )
+
+
+def _add_json(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="for a program")
+
+
+def _add_tail(sub: argparse.ArgumentParser) -> None:
+    _add_json(sub)
+    sub.add_argument("-n", type=int, dest="lines", default=10, metavar="N", help="begin N back")
+    sub.add_argument("--once", action="store_true", help="do not wait for what is heard next")
+    sub.add_argument(
+        "--kind", action="append", help="data, join, down, other, p2p, event, beat or gone"
+    )
+    sub.add_argument("--device", default="", help="a DevAddr or DevEUI, or how it begins")
+    sub.add_argument("--waiting", action="store_true", help="only what has no receipt")
+
+
+def _add_drain(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="default: 600")
+
+
+def _add_units(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--etc", type=Path, default=Path("/etc"), help="write below this folder")
+
+
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "run": _add_print_config,
+    "check": _add_print_config,
+    "status": _add_json,
+    "tail": _add_tail,
+    "drain": _add_drain,
+    "doctor": _add_json,
+    "units": _add_units,
+}
 
 
 def _add_record(sub: argparse.ArgumentParser) -> None:
@@ -55,40 +103,74 @@ def _add_record(sub: argparse.ArgumentParser) -> None:
     sub.set_defaults(command=_record)
 
 
-def _with_settings(command: Callable[[EdgeSettings], int], options: argparse.Namespace) -> int:
-    return command(settings.load(EdgeSettings, options.config))
+Command = Callable[[EdgeSettings, argparse.Namespace], int]
 
 
-def _run(loaded: EdgeSettings) -> int:
+def _with_settings(command: Command, options: argparse.Namespace) -> int:
+    from edge import effective
+
+    found = effective.look(options.config)
+    if getattr(options, "print_config", False):
+        print(effective.render(found), end="")
+        return 0
+    return command(found.settings, options)
+
+
+def _run(loaded: EdgeSettings, options: argparse.Namespace) -> int:
     from edge.program import run
 
     os.umask(0o077)  # frames are people's: what we write is for nobody else
     log.configure(level=loaded.log_level, program="edge")
-    asyncio.run(run(loaded))
+    if loaded.remote.enabled:
+        from edge.remote import stations
+
+        asyncio.run(stations.start(options.config))
+    else:
+        asyncio.run(run(loaded))
     return 0
 
 
-def _check(loaded: EdgeSettings) -> int:
-    loaded.mqtt.password()
+def _check(loaded: EdgeSettings, options: argparse.Namespace) -> int:
+    from edge import check, effective
+
+    findings = list(check.find(effective.look(options.config), SystemClock()))
+    for finding in findings:
+        print(f"khaen-edge: {finding.text}", file=sys.stderr if finding.grave else sys.stdout)
+    if any(finding.grave for finding in findings):
+        return 1
     print(f"gateway {loaded.gateway_eui} of site {loaded.site}: settings are right")
     print(f"configuration {loaded.fingerprint()}")
     return 0
 
 
-def _status(loaded: EdgeSettings) -> int:
-    from edge.account import count
-    from edge.shelf import Shelf
+def _status(loaded: EdgeSettings, options: argparse.Namespace) -> int:
+    from edge import terminal
 
-    try:
-        counts = count(Shelf(loaded.outbox.path, read_only=True))
-    except sqlite3.Error as error:
-        raise NotRunnable(f"{loaded.outbox.path}: {error}") from error
-    waiting = " ".join(f"{a}-{b}" if b > a else f"{a}" for a, b in counts.waiting)
-    print(f"epoch    {counts.epoch}")
-    print(f"last_seq {counts.last_seq}")
-    print(f"backlog  {counts.backlog}")
-    print(f"held     {counts.held}")
-    print(f"waiting  {waiting or 'none'}")
+    return terminal.show_status(loaded, options)
+
+
+def _tail(loaded: EdgeSettings, options: argparse.Namespace) -> int:
+    from edge import terminal
+
+    return terminal.show_tail(loaded, options)
+
+
+def _drain(loaded: EdgeSettings, options: argparse.Namespace) -> int:
+    from edge import terminal
+
+    return terminal.wait_for_drain(loaded, options)
+
+
+def _doctor(loaded: EdgeSettings, options: argparse.Namespace) -> int:
+    from edge import terminal
+
+    return terminal.call_doctor(loaded, options)
+
+
+def _units(loaded: EdgeSettings, options: argparse.Namespace) -> int:
+    from edge import units
+
+    print(*units.install(options.etc, options.config, loaded), sep="\n")
     return 0
 
 

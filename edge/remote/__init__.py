@@ -1,0 +1,1 @@
+"""Configuration from afar: tried, and kept only by an agent that is still in touch."""

@@ -1,0 +1,108 @@
+"""The settings of the machine, and what may be laid over them from afar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, Final
+
+from edge.settings import EdgeSettings
+from khaen import settings
+from khaen.errors import SettingsError
+
+_OPEN: Final = (
+    "log_level",
+    "heartbeat_s",
+    "status_s",
+    "mqtt.host",
+    "mqtt.port",
+    "mqtt.version",
+    "mqtt.keepalive",
+    "mqtt.username",
+    "forward.*",
+)
+"""What may be set from afar, but for what is closed; a key that is in neither table may not."""
+_RADIO: Final = "a trial does not show that the radio is no longer heard"
+_CLOSED: Final = (
+    ("*_file", "it names a file of the machine, whose content would go to the broker, or be trust"),
+    ("gateway_eui", "it is who the agent is"),
+    ("gateways", "they are who the agent is"),
+    ("site", "it says whose receipts let frames be forgotten"),
+    ("simulated", "it says whether what is heard is real"),
+    ("trust_clock", "who keeps the clock is a fact of the machine"),
+    ("region", "network server and broker share it, and a trial's heartbeat does not pass there"),
+    ("outbox*", "what it drops, no rollback brings back"),
+    ("forward.puback", "it says what proves that a frame is safe"),
+    ("metrics*", "it is looked for on the machine"),
+    ("remote*", "it is the way back"),
+    ("udp*", _RADIO),
+    ("network_server*", _RADIO),
+    ("serial*", _RADIO),
+    ("concentratord*", _RADIO),
+)
+"""What may not, by its pattern, and why."""
+_ELSE: Final = "it is not among the settings for that"
+
+
+class Local:
+    """The machine's own file, as it was when the agent began; the environment lies over all."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises SettingsError naming the file."""
+        self.file = file
+        self.document = settings.read(file)
+
+    def settings(self) -> EdgeSettings:
+        """Those without anything from afar. Raises SettingsError."""
+        return settings.build(EdgeSettings, self.document, where=str(self.file))
+
+    def lay(self, over: Mapping[str, Any]) -> EdgeSettings:
+        """Those with `over` from afar. Raises SettingsError naming the key and what is wrong."""
+        laid = settings.build(EdgeSettings, dict(over), self.document, where="settings")
+        for key in flatten(over):
+            if (reason := find_reason(key)) is not None:
+                raise SettingsError(f"{key}: not from afar: {reason}")
+        self._guard_passwords(laid)
+        return laid
+
+    def _guard_passwords(self, laid: EdgeSettings) -> None:
+        """Plain TCP shows a password to whoever answers; with TLS the local `ca_file` says who may.
+
+        Raises SettingsError.
+        """
+        if laid.mqtt.host != self.settings().mqtt.host and any(
+            own.mqtt.password_file is not None and own.mqtt.ca_file is None
+            for own in laid.of_each()
+        ):
+            raise SettingsError(
+                "mqtt.host: not from afar without TLS: another host would be told the password; "
+                "set mqtt.ca_file on the machine"
+            )
+
+
+def find_reason(key: str) -> str | None:
+    """Why `section.key` may not be set from afar; None where it may."""
+    for pattern, reason in _CLOSED:
+        if fnmatch(key, pattern):
+            return reason
+    return None if any(fnmatch(key, pattern) for pattern in _OPEN) else _ELSE
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """All values of a table and its tables, by their whole name."""
+    return dict(_walk(table, prefix))
+
+
+def _walk(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _walk(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def find_changed(before: EdgeSettings, after: EdgeSettings) -> tuple[str, ...]:
+    """The keys whose values differ."""
+    old, new = flatten(before.model_dump()), flatten(after.model_dump())
+    return tuple(key for key in {**new, **old} if old.get(key) != new.get(key))
