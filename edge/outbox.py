@@ -21,7 +21,8 @@ from edge.host import Host
 from edge.record import Arrival, Record
 from edge.room import STEP, let_go, make_room, shed_old
 from edge.salvage import adopt, clear_aside, move_aside, salvage
-from edge.shelf import MEMORY, Shelf
+from edge.schema import MEMORY
+from edge.shelf import Shelf
 from khaen import log
 from khaen.clock import Clock, to_micros
 from khaen.ids import Epoch, GatewayEui

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+MEMORY: Final = Path(":memory:")
 _BUSY_S: Final = 5.0
 _CHECK_S: Final = 2.0
 _SCHEMA: Final = """
@@ -45,11 +46,17 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open a file, and make its tables where they are missing. Raises sqlite3.Error.
 
     What is committed is on disk: write-ahead log, one fsync for each commit
-    (https://sqlite.org/pragma.html#pragma_synchronous).
+    (https://sqlite.org/pragma.html#pragma_synchronous). A card may ruin the whole block that it was
+    writing when the power went, so no commit shares a block with the one before: `psow=0` fills the
+    log up to the next block (https://sqlite.org/psow.html).
     """
-    name = f"{path.absolute().as_uri()}?mode=ro" if read_only else str(path)
+    name = f"{path.absolute().as_uri()}?{'mode=ro' if read_only else 'psow=0'}"
     db = sqlite3.connect(
-        name, uri=read_only, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
+        ":memory:" if path == MEMORY else name,
+        uri=path != MEMORY,
+        isolation_level=None,
+        timeout=_BUSY_S,
+        check_same_thread=False,
     )
     try:
         if not read_only:

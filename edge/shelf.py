@@ -19,11 +19,11 @@ from typing import Any
 
 from edge import schema
 from edge.record import Arrival, Instant, Record
+from edge.schema import MEMORY
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.ids import Epoch
 from khaen.uplink import Kind, Number, Origin
 
-MEMORY = Path(":memory:")
 MEMORY_POSITIONS = 1 << 40
 """Positions of the volatile epoch begin here, after all those of any file."""
 _COLUMNS = (

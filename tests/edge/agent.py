@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,14 @@ def write_config(folder: Path, mqtt_port: int, **facts: object) -> Path:
 
 
 @contextlib.contextmanager
-def running(config: Path) -> Iterator[Agent]:
-    """Start an agent and wait until it says so; it is gone in the end."""
+def running(config: Path, environment: Mapping[str, str] | None = None) -> Iterator[Agent]:
+    """Start an agent and wait until it says so; it is gone in the end. `environment` is what it has
+    beside this process's own.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "edge.main", "run", "--config", str(config)],
         cwd=REPOSITORY,
+        env={**os.environ, **(environment or {})},
         stderr=subprocess.PIPE,
         text=True,
     )

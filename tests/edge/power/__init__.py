@@ -1,0 +1,1 @@
+"""What a disk has after a power cut, from a record of all that was done to it."""
