@@ -29,7 +29,11 @@ def survive(folder: Path, *, count: int, per_second: float) -> None:
     print(f"KHAEN_SEED={seed}")
     wearer, *bands = make_bands(13)
     with RunningSite(
-        folder=folder, bands=[wearer, *bands], gateways=GATEWAYS[:2], forward=HASTY
+        folder=folder,
+        bands=[wearer, *bands],
+        gateways=GATEWAYS[:3],
+        behind={GATEWAYS[2]: GATEWAYS[0]},
+        forward=HASTY,
     ).start(people=False) as site:
         with site.load(per_second=per_second, bands=bands) as sent:
             for number in range(count):
@@ -41,7 +45,7 @@ def survive(folder: Path, *, count: int, per_second: float) -> None:
 
 
 def kill_some(site: RunningSite, rng: random.Random, sent: Callable[[], int], number: int) -> None:
-    one, other = (site.agents[eui] for eui in site.gateways)
+    one, other = site.agents.values()
     mortals = {"agent": one, "other agent": other, "ingest": site.ingest}
     chosen = rng.sample(["broker", *mortals], rng.choice((1, 1, 2, 3)))
     # Whatever the draw, each of the three kinds dies in every three rounds.

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -149,12 +149,14 @@ class RunningSite:
     """Everything of a site in one folder; a context manager that ends what it started.
 
     `devices` are those besides the bands. `forward` and `edge` are further lines of edge.toml,
-    `ingest` of khaen.toml's section.
+    `ingest` of khaen.toml's section. `behind` names gateways without an agent of their own, with
+    the one whose agent serves them, too.
     """
 
     folder: Path
     bands: list[Band]
     gateways: Sequence[GatewayEui] = GATEWAYS[:1]
+    behind: Mapping[GatewayEui, GatewayEui] = field(default_factory=dict)
     simulated: bool = False
     devices: Sequence[Device] = ()
     forward: Sequence[str] = ()
@@ -169,14 +171,17 @@ class RunningSite:
         self.broker = Mosquitto(self.folder / "broker", settings=self.broker_lines)
         self.url = f"sqlite:///{self.folder}/ledger.sqlite"
         self.config = self.folder / "khaen.toml"
-        self._udp = {eui: find_free_udp_port() for eui in self.gateways}
+        own = [eui for eui in self.gateways if eui not in self.behind]
+        self._udp = {eui: find_free_udp_port() for eui in own}
+        self._udp |= {eui: self._udp[other] for eui, other in self.behind.items()}
         self.database = self._make_ledger()
         self._write_config()
         self.ingest = self._server("ingest")
         self.alarms = self._server("alarms")
         self.console = self._server("console")
-        self._metrics = {eui: find_free_port() for eui in self.gateways}
-        self.agents = {eui: self._agent(eui) for eui in self.gateways}
+        self._metrics = {eui: find_free_port() for eui in own}
+        self._metrics |= {eui: self._metrics[other] for eui, other in self.behind.items()}
+        self.agents = {eui: self._agent(eui) for eui in own}
         self.forwarders = {eui: Forwarder(eui, port) for eui, port in self._udp.items()}
         self.console_url = f"http://127.0.0.1:{self._console_port}"
         self._screens: list[Screen] = []
@@ -193,9 +198,11 @@ class RunningSite:
         pairs: dict[DevEui, SessionKeys] = {band.dev_eui: band.keys for band in self.bands}
         keys_file = self.folder / "keys.csv"
         keys.write(keys_file, pairs)
+        # The site file knows an agent for each gateway: those behind another's have a port there.
+        ports = self._udp | {eui: find_free_udp_port() for eui in self.behind}
         site = describe(
             self.bands,
-            self._udp,
+            ports,
             keys_file=keys_file,
             simulated=self.simulated,
             devices=self.devices,
@@ -235,6 +242,11 @@ class RunningSite:
             f"simulated = {str(self.simulated).lower()}\ntrust_clock = true",
             f"metrics_port = {self._metrics[eui]}",
             *self.edge,
+            *(
+                f'[[gateways]]\neui = "{other}"'
+                for other in self.behind
+                if self.behind[other] == eui
+            ),
             f"[udp]\nport = {self._udp[eui]}",
             f"[mqtt]\nport = {mqtt_port}",
             f'[outbox]\npath = "{folder}/outbox.sqlite"',
@@ -279,7 +291,7 @@ class RunningSite:
         """
         self.broker.start()
         servers = [self.ingest, *((self.alarms, self.console) if people else ())]
-        wanted = [self.agents[eui] for eui in (self.gateways if agents is None else agents)]
+        wanted = [self.agents[eui] for eui in (self.agents if agents is None else agents)]
         for programs in (servers, wanted):
             for program in programs:
                 program.launch()
@@ -290,20 +302,26 @@ class RunningSite:
 
     def await_connected(self) -> None:
         """Wait until every agent that runs has its connection and the priority list."""
-        for eui, agent in self.agents.items():
-            if agent.is_running:
-                self.await_gauge(eui, "connected", 1)
+        for eui in self._heard():
+            self.await_gauge(eui, "connected", 1)
+
+    def _heard(self) -> list[GatewayEui]:
+        """The gateways whose agents run."""
+        return [eui for eui in self.gateways if self.agents[self.behind.get(eui, eui)].is_running]
 
     # -- what is seen -------------------------------------------------------
 
     def gauge(self, eui: GatewayEui, name: str) -> float:
-        """A figure of an agent's metrics, summed over its labels; 0 while it does not answer."""
+        """A figure of a gateway in its agent's metrics, summed over its other labels; of the whole
+        agent, where it is no gateway's. 0 while the agent does not answer.
+        """
         try:
             text = httpx.get(f"http://127.0.0.1:{self._metrics[eui]}/metrics", timeout=5).text
         except httpx.HTTPError:
             return 0.0
-        rows = [line.split() for line in text.splitlines() if line.startswith(f"khaen_edge_{name}")]
-        return sum(float(row[-1]) for row in rows if "_created" not in row[0])
+        lines = [line for line in text.splitlines() if line.startswith(f"khaen_edge_{name}")]
+        ours = [line.split() for line in lines if 'gateway="' not in line or eui in line]
+        return sum(float(row[-1]) for row in ours if "_created" not in row[0])
 
     def await_gauge(self, eui: GatewayEui, name: str, least: float) -> None:
         """Wait until a figure of an agent is at least this."""
@@ -365,8 +383,7 @@ class RunningSite:
             told = dict(
                 self.rows("SELECT gateway_eui, max(status_at) FROM gateway_epoch GROUP BY 1")
             )
-            running = [eui for eui, agent in self.agents.items() if agent.is_running]
-            if any((told.get(eui) or 0) < now for eui in running):
+            if any((told.get(eui) or 0) < now for eui in self._heard()):
                 return []
             rows = self.audit()
             return rows if all(row.missing == 0 and row.in_flight == 0 for row in rows) else []
