@@ -18,14 +18,13 @@ MOST_LINE: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `done` is a line that ends it well; `wanted` must have been seen before that.
+    """One command. `done` is a line that ends it well.
 
     One that is not `needed` may be refused: older firmware does not know it, or not now.
     """
 
     text: str
     done: re.Pattern[str]
-    wanted: re.Pattern[str] | None = None
     needed: bool = True
 
 
@@ -42,8 +41,8 @@ class Packet:
 class Dialect:
     """One language. `baud` is its modules' usual speed.
 
-    `listen` are the commands that have a module listen from any state, `check` one that it ends
-    well only while it listens. `failed` is an answer that refuses a command, `restarted` what a
+    `listen` are the commands that have a module listen from any state; after `check` it listens, if
+    it ends that well. `failed` is an answer that refuses a command, `restarted` what a
     module says when it begins anew. A packet is one line `packet` (`payload` in hexadecimal
     digits), with `rssi` and `snr` in the same line or in a line `signal` before it (which may tell
     the `size`). `heard` is in every line that tells of a packet, readable or not.

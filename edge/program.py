@@ -234,10 +234,11 @@ class Program:
 
 def check(settings: EdgeSettings) -> None:
     """Read what the connections need, as long as it can be said. Raises SettingsError."""
-    for own in settings.of_each():
-        own.mqtt.password()
-        if own.mqtt.ca_file is not None:
-            own.mqtt.tls()
+    beside = settings.network_server
+    for broker in (*(own.mqtt for own in settings.of_each()), *((beside,) if beside else ())):
+        broker.password()
+        if broker.ca_file is not None:
+            broker.tls()
 
 
 Live = Callable[[Program, asyncio.Event], Awaitable[None]]

@@ -2,7 +2,9 @@
 
 RUI3 AT Command Manual (docs.rakwireless.com), sections P2P and Command Format; firmware 1.0.x tells
 a packet in two lines, later ones in one. A module that is receiving refuses to be set up
-(AT_BUSY_ERROR), and one that changes its network mode begins anew.
+(AT_BUSY_ERROR), and one that changes its network mode begins anew. What it was set up with outlives
+its power. Whether it receives cannot be asked of every firmware (AT+PRECV=? came with RUI3 4.0.6),
+but it can be told again: one that does says that it is busy.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from edge.source_settings import SerialSettings
 
 _OK = re.compile(r"^OK$")
 _P2P = re.compile(r"^OK$|Current Work Mode: LoRa P2P")
+_RECEIVING = re.compile(r"^OK$|^AT_BUSY_ERROR$")
 _ANY_LENGTH = 65_534
 """AT+PRECV in milliseconds; this value is "until told to stop"."""
 _POWER_DBM = 14
@@ -47,9 +50,7 @@ DIALECT = Dialect(
     name="rui3",
     baud=115_200,
     listen=_listen,
-    check=Command(
-        text="AT+PRECV=?", done=_OK, wanted=re.compile(rf"^(?:AT\+PRECV=)?{_ANY_LENGTH}$")
-    ),
+    check=Command(text=f"AT+PRECV={_ANY_LENGTH}", done=_RECEIVING),
     failed=re.compile(r"^AT_[A-Z_]+$"),
     restarted=re.compile(r"Current Work Mode:"),
     signal=re.compile(r"\+EVT:RXP2P, RSSI (?P<rssi>-?\d+), SNR (?P<snr>-?\d+)$"),

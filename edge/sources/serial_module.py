@@ -2,7 +2,7 @@
 
 Such a module repeats nothing and takes no acknowledgement: what it says is on disk a moment later,
 and what it heard while it was set up, or unplugged, nobody heard. It is set up again when it comes
-back, says that it began anew, or does not answer for what it is asked now and then.
+back, says that it began anew, or does not answer when it has been silent for a minute.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SerialModule:
         self._hearing = Hearing(self._dialect)
         self._backoff = Backoff(cap=_LONGEST_PAUSE_S)
         self._command: Command | None = None
-        self._seen = False
+        self._heard = False
         self._answer: asyncio.Future[str | None]
         self._lost: asyncio.Future[str]
         self._said = ""
@@ -104,15 +104,17 @@ class SerialModule:
             self._said = ""
             _log.info("serial_module_listened", device=str(self._settings.device))
             while True:
+                self._heard = False
                 await asyncio.wait({self._lost}, timeout=self._check_s)
-                await self._ask(port, self._dialect.check)
+                if not self._heard:  # a module that is asked may miss what is on the air
+                    await self._ask(port, self._dialect.check)
                 self._backoff.reset()
                 self._count("line_too_long", port.lines.too_long)
                 port.lines.too_long = 0
 
     async def _ask(self, port: SerialPort, command: Command) -> None:
         """Say a command and wait for its end. Raises ModuleLost."""
-        self._command, self._seen = command, command.wanted is None
+        self._command = command
         self._answer = asyncio.get_running_loop().create_future()
         either: set[asyncio.Future[Any]] = {self._answer, self._lost}
         try:
@@ -151,17 +153,13 @@ class SerialModule:
         command = self._command
         if command is None or self._answer.done():
             return False
-        if command.wanted is not None and command.wanted.search(line):
-            self._seen = True
-        elif command.done.search(line):
-            self._answer.set_result(None if self._seen else "it does not listen")
-            return True
-        elif self._dialect.failed.search(line):
-            self._answer.set_result(line)
-            return True
-        return False
+        done = command.done.search(line)
+        if done or self._dialect.failed.search(line):
+            self._answer.set_result(None if done else line)
+        return self._answer.done()
 
     def _hear(self, packet: Packet) -> None:
+        self._heard = True
         intake = self._station.intake
         arrival = intake.hear_message(
             Kind.P2P,

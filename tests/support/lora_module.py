@@ -156,10 +156,11 @@ class Rui3(LoraModule):
                 status = "AT_ERROR" if self.old else "OK"
             case _, _ if self._lorawan:
                 status = "AT_MODE_NO_SUPPORT"
-            case "AT+PRECV", "?":
-                return [f"{'' if self.old else 'AT+PRECV='}{self._receiving}", "", "OK"]
-            case "AT+PRECV", _:
-                self._receiving, status = int(value), "OK"
+            case "AT+PRECV", "0":
+                self._receiving, status = 0, "OK"
+            case "AT+PRECV", "65534":
+                status = "AT_BUSY_ERROR" if self._receiving else "OK"
+                self._receiving = 65_534
             case "AT+P2P", _:
                 status = self._set_up(value)
             case _:
