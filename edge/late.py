@@ -146,6 +146,8 @@ class Late:
             return True
         if self._sender.connected_at is None or self._waits_for_date(record):
             return False
+        if not record.priority and self._sender.awaits_live(record.position):
+            return False
         if self.pace.allowance() < 1 or not self._window_left(record.priority):
             return False
         if not self._sender.send(record):
