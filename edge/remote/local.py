@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ _OPEN: Final = (
 )
 """What may be set from afar, but for what is closed; a key that is in neither table may not."""
 _RADIO: Final = "a trial does not show that the radio is no longer heard"
+_SHARED: Final = "the network server relies on it, and a trial's heartbeat does not go there"
 _CLOSED: Final = (
     ("*_file", "it names a file of the machine, whose content would go to the broker, or be trust"),
     ("gateway_eui", "it is who the agent is"),
@@ -31,8 +32,10 @@ _CLOSED: Final = (
     ("site", "it says whose receipts let frames be forgotten"),
     ("simulated", "it says whether what is heard is real"),
     ("trust_clock", "who keeps the clock is a fact of the machine"),
-    ("region", "network server and broker share it, and a trial's heartbeat does not pass there"),
+    ("region", _SHARED),
+    ("encoding", _SHARED),
     ("outbox*", "what it drops, no rollback brings back"),
+    ("forward.live*", _SHARED),
     ("forward.puback", "it says what proves that a frame is safe"),
     ("metrics*", "it is looked for on the machine"),
     ("remote*", "it is the way back"),
@@ -42,7 +45,7 @@ _CLOSED: Final = (
     ("concentratord*", _RADIO),
 )
 """What may not, by its pattern, and why."""
-_ELSE: Final = "it is not among the settings for that"
+_ELSE: Final = "it is not among the settings that may be"
 
 
 class Local:
@@ -59,26 +62,33 @@ class Local:
 
     def lay(self, over: Mapping[str, Any]) -> EdgeSettings:
         """Those with `over` from afar. Raises SettingsError naming the key and what is wrong."""
+        _refuse(flatten(over))
+        own = self.settings()
         laid = settings.build(EdgeSettings, dict(over), self.document, where="settings")
-        for key in flatten(over):
-            if (reason := find_reason(key)) is not None:
-                raise SettingsError(f"{key}: not from afar: {reason}")
-        self._guard_passwords(laid)
+        _refuse(find_changed(own, laid))  # an empty table opens a source, too
+        _guard_passwords(own, laid)
         return laid
 
-    def _guard_passwords(self, laid: EdgeSettings) -> None:
-        """Plain TCP shows a password to whoever answers; with TLS the local `ca_file` says who may.
 
-        Raises SettingsError.
-        """
-        if laid.mqtt.host != self.settings().mqtt.host and any(
-            own.mqtt.password_file is not None and own.mqtt.ca_file is None
-            for own in laid.of_each()
-        ):
-            raise SettingsError(
-                "mqtt.host: not from afar without TLS: another host would be told the password; "
-                "set mqtt.ca_file on the machine"
-            )
+def _refuse(keys: Iterable[str]) -> None:
+    """Raises SettingsError where one of `keys` may not be set from afar."""
+    for key in keys:
+        if (reason := find_reason(key)) is not None:
+            raise SettingsError(f"{key}: not from afar: {reason}")
+
+
+def _guard_passwords(own: EdgeSettings, laid: EdgeSettings) -> None:
+    """Plain TCP shows a password to whoever answers; with TLS the local `ca_file` says who may.
+
+    Raises SettingsError.
+    """
+    if laid.mqtt.host != own.mqtt.host and any(
+        each.mqtt.password_file is not None and each.mqtt.ca_file is None for each in laid.of_each()
+    ):
+        raise SettingsError(
+            "mqtt.host: not from afar without TLS: another host would be told the password; "
+            "set mqtt.ca_file on the machine"
+        )
 
 
 def find_reason(key: str) -> str | None:

@@ -247,7 +247,11 @@ def test_a_bad_document_changes_nothing_and_says_why(
         rubbish = await_state(here, None, Outcome.REFUSED)
         assert rubbish.reason == "bad_configuration: a name stands twice in one table"
         for id_, settings, reason in (
-            ("typing", {"hartbeat_s": 1}, "settings: hartbeat_s: Extra inputs are not permitted"),
+            (
+                "typing",
+                {"heartbeat_s": -1},
+                "settings: heartbeat_s: Input should be greater than 0",
+            ),
             ("theft", {"mqtt": {"password_file": "/etc/shadow"}}, "mqtt.password_file: not from"),
         ):
             publish(here, id_, **settings)

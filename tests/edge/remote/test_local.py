@@ -91,6 +91,7 @@ def test_the_last_one_is_the_whole_of_it(
         ("simulated", True),
         ("trust_clock", True),
         ("region", "eu868"),
+        ("encoding", "json"),
         ("metrics_port", 0),
         ("mqtt.password_file", "/etc/shadow"),
         ("mqtt.ca_file", "/etc/ssl/certs/ca-certificates.crt"),
@@ -98,6 +99,8 @@ def test_the_last_one_is_the_whole_of_it(
         ("mqtt.key_file", "/etc/passwd"),
         ("outbox.path", "/tmp/outbox.sqlite"),
         ("outbox.hold_h", 0),
+        ("forward.live_s", 9),
+        ("forward.live_join_s", 9),
         ("forward.puback", True),
         ("remote.enabled", False),
         ("remote.path", "/tmp/remote.json"),
@@ -105,6 +108,9 @@ def test_the_last_one_is_the_whole_of_it(
         ("udp.host", "0.0.0.0"),
         ("udp.port", 1701),
         ("udp.enabled", False),
+        ("network_server.host", "away"),
+        ("serial.device", "/dev/sda"),
+        ("concentratord.event_url", "tcp://away:1"),
     ],
 )
 def test_what_only_the_machine_says(tmp_path: Path, key: str, value: object) -> None:
@@ -117,11 +123,14 @@ def test_what_only_the_machine_says(tmp_path: Path, key: str, value: object) -> 
     [
         ({"heartbeat_s": 0}, "heartbeat_s: Input should be greater than 0"),
         ({"heartbeat_s": "soon"}, "heartbeat_s: Input should be a valid number"),
-        ({"hartbeat_s": 30}, "hartbeat_s: Extra inputs are not permitted"),
+        ({"hartbeat_s": 30}, "hartbeat_s: not from afar: it is not among the settings that may be"),
+        ({"forward": {"windw": 5}}, "forward.windw: Extra inputs are not permitted"),
         ({"forward.window": 5}, "forward.window: Extra inputs are not permitted"),
-        ({"mqtt": 5}, "mqtt: Input should be a valid dictionary"),
+        ({"mqtt": 5}, "mqtt: not from afar"),
         ({"mqtt": {"port": 70000}}, "mqtt.port: Input should be less than or equal to 65535"),
-        ({"udp": []}, "udp: Input should be a valid dictionary"),
+        ({"forward": []}, "forward: not from afar"),
+        ({"mqtt": {"version": {}, "host": {"x": 1}}}, "mqtt.host.x: not from afar"),
+        ({"mqtt": {"host": []}}, "mqtt.host: Input should be a valid string"),
         ({"log_level": "MISINFORM"}, "log_level: String should match pattern"),
     ],
 )
@@ -129,6 +138,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, over: dict[str, Any], says: str)
     with pytest.raises(SettingsError) as refused:
         make(tmp_path).lay(over)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("table", ["network_server", "concentratord"])
+def test_an_empty_table_opens_no_source(tmp_path: Path, table: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{table}.*: not from afar"):
+        make(tmp_path).lay({table: {}})
 
 
 def test_every_key_is_either_open_or_has_a_reason_and_no_pattern_is_idle() -> None:
