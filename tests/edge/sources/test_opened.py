@@ -1,0 +1,125 @@
+"""The real agent with every source that its settings can name, before a real broker."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from chirpstack_api import gw
+
+from khaen import topics, wire
+from khaen.ids import GatewayEui
+from khaen.mqtt import Message
+from khaen.uplink import Kind
+from tests.edge.agent import REPOSITORY, Listener, forwarding, listening, running, write_config
+from tests.edge.fixtures import GATEWAY
+from tests.edge.sources.test_concentratord import PHY, make_downlink, make_frame
+from tests.support import chirpstack
+from tests.support.broker import Mosquitto
+from tests.support.concentratord import Concentratord
+from tests.support.lora_module import Rui3, plugged
+from tests.support.programs import wait_for
+
+pytestmark = pytest.mark.end_to_end
+UP, LIVE = topics.up("as923", GATEWAY), topics.live(GATEWAY)
+ACK, DOWN = topics.ack("as923", GATEWAY), topics.down("as923", GATEWAY)
+DEVICE = "a81758ff00000001"
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Concentratord]:
+    running = Concentratord(tmp_path, GATEWAY)
+    running.start()
+    yield running
+    running.stop()
+
+
+def configure(folder: Path, port: int, *tables: str) -> Path:
+    config = write_config(folder, port)
+    config.write_text("\n".join((config.read_text(), *tables)))
+    return config
+
+
+def concentratord(daemon: Concentratord) -> str:
+    return (
+        f'[concentratord]\nevent_url = "{daemon.event_url}"\ncommand_url = "{daemon.command_url}"\n'
+    )
+
+
+def test_all_sources_at_once(
+    mosquitto: Callable[..., Mosquitto], daemon: Concentratord, tmp_path: Path
+) -> None:
+    broker, beside = mosquitto(), mosquitto()
+    module = Rui3(tmp_path / "ttyLoRa")
+    tables = (
+        f"[network_server]\nport = {beside.port}",
+        f'[serial]\ndevice = "{module.path}"\nsender = "{DEVICE}"',
+        concentratord(daemon),
+    )
+    config = configure(tmp_path, broker.port, *tables)
+    with (
+        plugged(module),
+        listening(broker.port, UP, LIVE, ACK) as listener,
+        running(config) as agent,
+        forwarding(agent.udp) as forwarder,
+    ):
+        daemon.await_subscriber()
+        wait_for(lambda: module.listens, "the module listens")
+        wait_for(lambda: agent_is_beside(agent.lines), "the agent is at the other broker")
+        daemon.hear(make_frame(PHY))
+        forwarder.push(PHY[:-1] + b"\x01")
+        assert module.hear(b"p2p")
+        chirpstack.publish(beside.port, chirpstack.topic(DEVICE), b"{}")
+        listener.wait_for(lambda messages: len(heard(messages)) == 4)
+        assert heard(listener.messages) == {
+            (UP, Kind.LORAWAN, PHY, None),
+            (UP, Kind.LORAWAN, PHY[:-1] + b"\x01", None),
+            (LIVE, Kind.P2P, b"p2p", DEVICE),
+            (LIVE, Kind.APPLICATION, b"{}", chirpstack.topic(DEVICE)),
+        }
+        answer_downlink(listener, daemon)
+        assert agent.stop() == 0
+
+
+def agent_is_beside(lines: list[str]) -> bool:
+    return any("mqtt_connected" in line and "-events" in line for line in lines)
+
+
+def heard(messages: Sequence[Message]) -> set[tuple[str, Kind, bytes, str | None]]:
+    """What came over the air or from a network server: topic, kind, bytes, whose."""
+    found = ((m.topic, wire.parse(GATEWAY, m.payload)) for m in messages if m.topic in (UP, LIVE))
+    return {
+        (topic, said.kind, said.payload, said.device or said.topic)
+        for topic, said in found
+        if said.kind is not Kind.HEARTBEAT
+    }
+
+
+def answer_downlink(listener: Listener, daemon: Concentratord) -> None:
+    """A downlink to what Concentratord heard is its own to send."""
+    listener.client.publish(DOWN, make_downlink().SerializeToString())
+    listener.wait_for(lambda messages: any(m.topic == ACK for m in messages))
+    (ack,) = (m.payload for m in listener.messages if m.topic == ACK)
+    assert [item.status for item in gw.DownlinkTxAck.FromString(ack).items] == [gw.OK]
+    assert daemon.downlinks == [make_downlink()]
+
+
+def test_a_concentrator_that_is_another_gateway_is_one_line(
+    mosquitto: Callable[..., Mosquitto], daemon: Concentratord, tmp_path: Path
+) -> None:
+    daemon.gateway = GatewayEui("00000000000000aa")
+    config = configure(tmp_path, mosquitto().port, concentratord(daemon))
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.main", "run", "--config", str(config)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = [text for text in done.stderr.splitlines() if text.startswith("khaen-edge:")]
+    assert "00000000000000aa" in line
+    assert "[[gateways]]" in line
+    assert "Traceback" not in done.stderr
