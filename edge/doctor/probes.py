@@ -21,6 +21,8 @@ from khaen.mqtt import Client, Handlers, MqttSettings, Session
 
 _LATELY: Final = 200
 """Frames whose frequencies are looked at."""
+_ATTEMPTS: Final = 2
+"""The version of MQTT may be found by the second only."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -61,19 +63,26 @@ def reach(settings: MqttSettings, gateway: GatewayEui, patience_s: float) -> str
     agent's connection stays.
     """
     reasons: list[str] = []
-    done = threading.Event()
-    client = Client(
-        settings,
-        Session(client_id=f"khaen-edge-{gateway}-doctor"),
-        Handlers(connected=done.set, disconnected=reasons.append),
-    )
+    connected, over = threading.Event(), threading.Event()
+
+    def take(reason: str) -> None:
+        reasons.append(reason)
+        if len(reasons) == _ATTEMPTS:
+            over.set()
+
+    def greet() -> None:
+        connected.set()
+        over.set()
+
+    session = Session(client_id=f"khaen-edge-{gateway}-doctor")
+    client = Client(settings, session, Handlers(connected=greet, disconnected=take))
     client.start()
-    try:
-        if done.wait(patience_s):
-            return ""
-    finally:
-        client.stop()
-    return reasons[0] if reasons else f"no answer within {patience_s:.0f} s"
+    over.wait(patience_s)
+    told = list(reasons)  # before our own farewell
+    client.stop()
+    if connected.is_set():
+        return ""
+    return told[-1] if told else f"no answer within {patience_s:g} s"
 
 
 def find_udp_holder(port: int) -> str | None:
