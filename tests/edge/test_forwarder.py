@@ -126,9 +126,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, **forward: Any) -> AsyncIterator[Bench]:
+async def bench(folder: Path, *, true: bool = True, **forward: Any) -> AsyncIterator[Bench]:
     clock = ManualClock(START)
-    host = FakeHost(clock=clock)
+    host = FakeHost(clock=clock, true=true)
     dating = Dating(clock, host, trust=False)
     outbox = Outbox(
         folder / "outbox.sqlite",
@@ -393,8 +393,7 @@ async def test_a_drained_backlog_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_frame_without_clock_is_dated_by_its_boot(tmp_path: Path) -> None:
-    async with bench(tmp_path) as b:
-        object.__setattr__(b.host, "true", False)
+    async with bench(tmp_path, true=False) as b:
         await b.hear_without_clock()
         b.clock.advance(5)
         b.forwarder.connect()
@@ -407,8 +406,7 @@ async def test_a_frame_without_clock_is_dated_by_its_boot(tmp_path: Path) -> Non
 
 
 async def test_a_minute_is_long_enough_and_priority_never_waits(tmp_path: Path) -> None:
-    async with bench(tmp_path) as b:
-        object.__setattr__(b.host, "true", False)
+    async with bench(tmp_path, true=False) as b:
         await b.hear(make_arrival(at=START - timedelta(days=2)), offer=False)
         await b.hear_without_clock()
         await b.hear_without_clock(priority=True)
@@ -424,8 +422,7 @@ async def test_a_minute_is_long_enough_and_priority_never_waits(tmp_path: Path) 
 
 
 async def test_live_without_clock_is_dated_by_its_arrival(tmp_path: Path) -> None:
-    async with bench(tmp_path) as b:
-        object.__setattr__(b.host, "true", False)
+    async with bench(tmp_path, true=False) as b:
         b.forwarder.connect()
         await b.hear_without_clock()
         ((topic, heard, _),) = b.link.sent
