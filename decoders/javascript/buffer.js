@@ -199,5 +199,5 @@
   define_sized("BE", (i) => i);
   define_sized("LE", (i, size) => size - 1 - i);
 
-  globalThis.Buffer = Buffer;
+  Object.defineProperty(globalThis, "Buffer", { value: Buffer, configurable: true });
 })();

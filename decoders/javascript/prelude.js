@@ -31,7 +31,7 @@
   FrozenDate.parse = RealDate.parse;
   FrozenDate.UTC = RealDate.UTC;
   defineProperty(FrozenDate, "name", { value: "Date" });
-  world.Date = FrozenDate;
+  defineProperty(world, "Date", { value: FrozenDate });
   // xorshift32 (G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003).
   Math.random = () => {
     seed ^= seed << 13;
@@ -41,9 +41,10 @@
   };
 
   const silent = () => undefined;
-  world.console = {};
+  const console = {};
   for (const name of ["assert", "debug", "dir", "error", "info", "log", "table", "trace", "warn"])
-    world.console[name] = silent;
+    console[name] = silent;
+  defineProperty(world, "console", { value: console, configurable: true });
   // A clock, what blocks a thread, what depends on the collector's mood, a queue nobody empties.
   for (const name of [
     "performance", "Atomics", "SharedArrayBuffer", "WeakRef", "FinalizationRegistry",
@@ -97,6 +98,7 @@
 
   let codec;
   let exporting = false;
+  let hiding = false;
   let kept;
 
   function entries() {
@@ -115,11 +117,13 @@
     return found;
   }
 
+  // What a codec leaves can be enumerated, unlike what was there before; unless it hid it.
   function sweep() {
+    for (const name in world) deleteProperty(world, name);
+    if (!hiding) return;
     const names = ownKeys(world);
-    if (names.length === kept.length) return;
     for (let i = 0; i < names.length; i++)
-      if (!kept.names.has(names[i])) deleteProperty(world, names[i]);
+      if (!kept.has(names[i])) deleteProperty(world, names[i]);
   }
 
   // Compiles the source and runs it once. True where it can serve frame after frame; a codec that
@@ -130,7 +134,8 @@
     exporting = /\bexports\b/.test(source);
     const find = ENTRIES.map((name) => `typeof ${name} === "function" ? ${name} : undefined`);
     codec = compile(`${source}\n;return [${find.join(", ")}];`);
-    kept = { names: new Set(names), length: names.length };
+    hiding = /defineProp|Reflect|Symbol/.test(source);
+    kept = new Set(names);
     const found = entries();
     if (found.every((entry) => entry === undefined))
       throw new TypeError(`it defines none of ${ENTRIES.join(", ")}`);
@@ -200,7 +205,10 @@
     for (let i = 0; i < payload.length; i++) bytes[i] = payload.charCodeAt(i);
     const known = variables === "" ? {} : parse(variables);
     try {
-      const [decodeUplink, decoder, decode] = entries();
+      const found = entries();
+      const decodeUplink = found[0];
+      const decoder = found[1];
+      const decode = found[2];
       if (decodeUplink !== undefined)
         return render(
           decodeUplink({ bytes, fPort, recvTime: new RealDate(at), variables: known }), true,

@@ -109,6 +109,10 @@ LEAVES = {
     "globalThis": "function Decoder() { globalThis.n = (globalThis.n || 0) + 1;"
     "return { n: globalThis.n } }",
     "this": "function Decoder() { this.n = (this.n || 0) + 1; return { n: this.n } }",
+    "what it hid": "function Decoder() { const n = (globalThis.n || 0) + 1;"
+    "Object.defineProperty(globalThis, 'n', { value: n, configurable: true }); return { n } }",
+    "a symbol": "function Decoder() { const k = Symbol.for('n');"
+    "return { n: (globalThis[k] = (globalThis[k] || 0) + 1) } }",
     "an old word": "function Decoder() { const was = parseInt('1'); parseInt = () => was + 1;"
     "return { n: was } }",
     "a prototype": "function Decoder() { Array.prototype.n = ([].n || 0) + 1;"
