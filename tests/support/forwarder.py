@@ -21,7 +21,7 @@ class Forwarder:
     """One gateway's radio side, towards an agent on loopback; may be used from several threads."""
 
     def __init__(self, eui: GatewayEui, port: int) -> None:
-        self.eui = eui
+        self.eui, self.port = eui, port
         self.lost = 0
         """Datagrams for which nobody listened."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
