@@ -27,6 +27,7 @@ LIBRARIES = (
     "cryptography",
     "fastapi",
     "google.api_core",
+    "greenlet",
     "grpc",
     "httpx",
     "influxdb_client",
@@ -34,6 +35,7 @@ LIBRARIES = (
     "numpy",
     "pandas",
     "psycopg",
+    "pygments",
     "rich",
     "sqlalchemy",
     "typer",
@@ -42,12 +44,35 @@ LIBRARIES = (
 ABSENT = ROOMS + LIBRARIES
 ON_DEMAND = (
     "chirpstack_api.integration",
+    "edge.doctor",
+    "edge.drain",
+    "edge.inquiry",
     "edge.sources.concentratord",
     "edge.sources.network_server",
     "edge.sources.serial_module",
+    "edge.summary",
+    "edge.tail",
+    "edge.tap",
+    "edge.terminal",
+    "edge.units",
     "serial",
     "zmq",
 )
+LOADED = {
+    "annotated_types",
+    "chirpstack_api",
+    "dotenv",
+    "google",
+    "paho",
+    "prometheus_client",
+    "pydantic",
+    "pydantic_core",
+    "pydantic_settings",
+    "structlog",
+    "typing_extensions",
+    "typing_inspection",
+}
+"""Every library that a running agent has in memory, where no source asks for more."""
 LOAD = """
 import importlib, json, sys
 
@@ -95,6 +120,8 @@ def test_what_only_some_gateways_need_is_not_loaded_by_all() -> None:
     loaded = json.loads(done.stdout)
     assert "edge.sources" in loaded
     assert [name for name in loaded if name in ON_DEMAND] == []
+    packages = {name.split(".")[0] for name in loaded} - sys.stdlib_module_names
+    assert {name for name in packages if not name.startswith("_")} == LOADED | {"edge", "khaen"}
 
 
 def test_what_needs_the_server_does_not() -> None:
