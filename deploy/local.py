@@ -202,6 +202,7 @@ class LocalSite:
             "udp": {"host": gateway.agent.udp_host, "port": self.taken.udp[gateway.eui]},
             "mqtt": self._mqtt(address, gateway_account(gateway.eui)),
             "outbox": {"path": str(self.data / "agents" / gateway.eui / "outbox.sqlite")},
+            "remote": {"enabled": True},  # this broker has accounts
         }
         return merge(generated, self.options.agent)
 
