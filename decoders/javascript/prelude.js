@@ -57,6 +57,17 @@
     return Number.isSafeInteger(number) ? number : text(this);
   };
 
+  // Polyfills are defined anew with each call: what is frozen by then keeps the first of them.
+  const frozen = new Set();
+  const define = Object.defineProperty;
+  Object.defineProperty = (target, key, descriptor) =>
+    frozen.has(target) ? target : define(target, key, descriptor);
+
+  function keep(thing) {
+    freeze(thing);
+    frozen.add(thing);
+  }
+
   // An object may have a toString or a message of its own although its prototype is frozen.
   function allow_own(prototype) {
     for (const name of getOwnPropertyNames(prototype)) {
@@ -84,8 +95,8 @@
       const thing = world[name];
       const kind = typeof thing;
       if ((kind !== "function" && kind !== "object") || thing === null || thing === world) continue;
-      freeze(thing);
-      if (kind === "function" && thing.prototype) freeze(thing.prototype);
+      keep(thing);
+      if (kind === "function" && thing.prototype) keep(thing.prototype);
       const found = getOwnPropertyDescriptor(world, name);
       if (found.configurable)
         defineProperty(world, name, { value: thing, writable: false, configurable: false });

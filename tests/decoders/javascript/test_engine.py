@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from decoders.javascript import frame
 from decoders.javascript.codec import Codec, Fault, Limits, Outcome, Request
+from decoders.javascript.context import Context
 from decoders.javascript.engine import Engine, read
 from khaen.errors import NotRunnable
 
@@ -145,6 +146,17 @@ def test_a_codec_leaves_nothing_to_another(engine: Engine) -> None:
     engine.decode_batch([a_request(spoils)])
     good = "function Decoder(b) { const l = []; l.push(parseInt('7')); return { l } }"
     assert ask(engine, good).data == {"l": [7]}
+
+
+def test_a_polyfill_does_not_cost_a_context_per_frame(engine: Engine) -> None:
+    source = """Object.defineProperty(Object, "assign", { writable: true, configurable: true,
+        value: (to, from) => { for (const k in from) to[k] = from[k]; to.own = 1; return to; } });
+      if (!Array.prototype.last)
+        Array.prototype.last = function () { return this[this.length - 1]; };
+      function Decoder(b) { return Object.assign({ last: b.last() }, {}) }"""
+    outcomes = engine.decode_batch([a_request(source, b"\x05\x06")] * 9)
+    assert [each.data for each in outcomes] == [{"last": 6, "own": 1}] * 9
+    assert Context(source, Limits()).reusable
 
 
 def test_own_words_of_an_object_are_its_own(engine: Engine) -> None:
