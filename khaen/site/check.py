@@ -284,7 +284,8 @@ def _families(document: Document, known: Known) -> Iterator[Problem]:
                 path=path,
                 text="nobody can open this device's frames: it has no dev_addr, "
                 "and there is no network server with which it could join",
-                remedy="give it a dev_addr and keys (ABP), or set lorawan.network_server: true",
+                remedy="give it a dev_addr and keys (ABP), or set lorawan.network_server: true; "
+                "leave it so where a gateway hears it point to point",
                 warning=True,
             )
     for family, paths in unanswered.items():

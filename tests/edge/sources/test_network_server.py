@@ -18,7 +18,7 @@ from edge.record import Record
 from edge.source_settings import NetworkServerSettings
 from edge.sources.network_server import AWAY, MOST_BYTES, NetworkServer, is_priority
 from khaen.ids import DevEui
-from khaen.mqtt import Client, Handlers, MqttSettings, Session
+from khaen.mqtt import Client, Handlers, MqttSettings, Session, Version
 from khaen.priority import PriorityList
 from khaen.topics import ApplicationTopic
 from khaen.uplink import Kind
@@ -45,8 +45,11 @@ def up(f_cnt: int = 1, *, dev_addr: str = "01020304", f_port: int = 85) -> Any:
 
 
 @asynccontextmanager
-async def listening(broker: Mosquitto, station: Station) -> AsyncIterator[NetworkServer]:
-    source = NetworkServer(NetworkServerSettings(port=broker.port), station)
+async def listening(
+    broker: Mosquitto, station: Station, version: Version = Version.AUTO
+) -> AsyncIterator[NetworkServer]:
+    settings = NetworkServerSettings(port=broker.port, version=version)
+    source = NetworkServer(settings, station)
     async with source.listening():
         await eventually(lambda: source._client.connected, bool)
         yield source
@@ -118,19 +121,20 @@ async def test_what_no_record_could_be_is_refused_and_not_sent_again(
         assert station.refused("event_too_long") == 1
 
 
+@pytest.mark.parametrize("version", [Version.V5, Version.V311])
 async def test_the_broker_keeps_what_came_while_the_agent_was_away(
-    broker: Mosquitto, tmp_path: Path
+    broker: Mosquitto, version: Version, tmp_path: Path
 ) -> None:
     async with make_station(tmp_path) as station:
-        async with listening(broker, station):
+        async with listening(broker, station, version):
             pass
         async with Publisher(broker.port) as publisher:
             for f_cnt in range(30):
                 await publisher.publish(UP, chirpstack.as_json(up(f_cnt)))
             await asyncio.to_thread(broker.restart)
-        async with listening(broker, station):
+        async with listening(broker, station, version):
             await station.await_records(30)
-        async with listening(broker, station):
+        async with listening(broker, station, version):
             await asyncio.sleep(0.2)
         counters = [json.loads(payload).get("fCnt", 0) for payload in await station.payloads()]
         assert sorted(counters) == list(range(30))
