@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_a_whole_file() -> None:
 def test_what_is_wrong_is_named(text: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         parse(text)
+
+
+def test_the_example_of_the_page_is_one() -> None:
+    page = Path(__file__).parents[3] / "docs" / "codecs.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    mapping = parse(example)
+    assert (len(mapping.readings), len(mapping.events)) == (2, 1)
 
 
 def test_a_unit_may_be_said_again() -> None:
