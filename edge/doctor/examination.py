@@ -11,7 +11,7 @@ from typing import Final
 
 from edge import inquiry
 from edge.condition import CertificateCondition, Condition
-from edge.doctor import machine, probes, radio, road
+from edge.doctor import machine, others, probes, radio, road
 from edge.doctor.facts import Check, Facts, Finding
 from edge.host import Host
 from edge.settings import EdgeSettings
@@ -30,12 +30,13 @@ CHECKS: Final[dict[str, Check]] = {
     "twin": road.check_twin,
     "certificates": road.check_certificates,
     "receipts": road.check_receipts,
+    "other warnings": others.check_warnings,
     "disk": machine.check_disks,
     "clock": machine.check_clock,
     "machine": machine.check_machine,
 }
 """In the order in which causes are likely, and in which one hides the next."""
-_OF_AGENT: Final = frozenset({"forwarder", "receptions", "twin", "receipts"})
+_OF_AGENT: Final = frozenset({"forwarder", "receptions", "twin", "receipts", "other warnings"})
 """What only a running agent can tell."""
 _WIDTH: Final = 79
 _PATIENCE_S: Final = 12.0

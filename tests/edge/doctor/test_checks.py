@@ -1,5 +1,6 @@
 """Facts, and what the doctor finds in them."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge.doctor import examination
+from edge import symptoms
+from edge.doctor import examination, others
 from edge.doctor.facts import Facts, OutboxFacts
 from edge.host import KernelClock
 from edge.settings import EdgeSettings, GatewaySettings, UdpSettings
@@ -25,6 +27,8 @@ OUTBOX = OutboxFacts(
     errors=0,
     frequencies=(923_200_000, 923_400_000),
 )
+WORD = re.compile(r'"([a-z_]+)"')
+WARNING = re.compile(r'(?:warnings\.(?:add|put)\(|AWAY: Final = |UNREADABLE = )"([a-z_]+)"')
 KEPT = KernelClock(kept=True, offset_ms=0.3, error_ms=12.0)
 
 
@@ -104,6 +108,9 @@ def agent(**over: Any) -> Any:
         ({"agent": agent(warnings=("receipts_absent",))}, "receipts_absent", "site 'kk'"),
         ({"agent": agent(warnings=("backlog_stays",))}, "backlog_stays", "khaen audit"),
         ({"agent": agent(warnings=("puback_is_proof",))}, "puback_is_proof", "forward.puback"),
+        ({"agent": agent(warnings=("nobody_subscribes",))}, "nobody_subscribes", "Start ingest"),
+        ({"agent": agent(warnings=("serial_module_away",))}, "serial_module_away", "dialout"),
+        ({"agent": agent(warnings=("of_tomorrow",))}, "of_tomorrow", "warns of of_tomorrow"),
         ({"agent": agent(warnings=("outbox_shedding",))}, "outbox_shedding", "quota_mb"),
         ({"certificates": (make_certificate(None),)}, "certificate_unreadable", "PEM"),
         ({"certificates": (make_certificate(-3.0),)}, "certificate_expired", "3 days ago"),
@@ -187,3 +194,15 @@ def test_what_only_a_running_agent_can_tell_is_not_called_well() -> None:
     well = text.split("Nothing wrong with:")[1]
     for name in ("forwarder", "receptions", "twin", "receipts", "agent"):
         assert name not in well
+
+
+def test_every_code_of_an_agent_is_explained_once() -> None:
+    """What symptoms and sources can say is in some check's words."""
+    explained = others._EXPLAINED | others._TEXTS.keys()
+    package = Path(symptoms.__file__).parent
+    said = set(WORD.findall((package / "symptoms.py").read_text()))
+    for file in package.rglob("*.py"):
+        said |= set(WARNING.findall(file.read_text()))
+    assert {"serial_module_away", "twin_agent", "disk_low"} < said
+    assert said - explained == set()
+    assert not others._EXPLAINED & others._TEXTS.keys()
