@@ -15,6 +15,7 @@ from chirpstack_api import gw
 from edge.host import Host
 from edge.program import Program
 from edge.settings import EdgeSettings, GatewaySettings, OutboxSettings, UdpSettings
+from edge.sources.semtech_udp import PULL_ACK, PULL_RESP, TX_ACK
 from khaen import topics
 from khaen.clock import SystemClock
 from khaen.errors import NotRunnable, SettingsError
@@ -126,6 +127,70 @@ async def test_each_gateway_has_its_own_numbers_connection_and_state(
         online_then_offline = [gw.ConnState.ONLINE, gw.ConnState.OFFLINE]
         assert words == {GATEWAY: online_then_offline, OTHER: online_then_offline}
     assert (tmp_path / f"outbox-{OTHER}.sqlite").exists()
+
+
+async def test_a_downlink_goes_to_the_forwarder_of_its_gateway(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    broker = mosquitto()
+    settings = make_settings(tmp_path, broker)
+    command = gw.DownlinkFrame(gateway_id=OTHER, downlink_id=7)
+    item = command.items.add(phy_payload=bytes(17))
+    item.tx_info.frequency = 923_200_000
+    item.tx_info.timing.immediately.SetInParent()
+    item.tx_info.modulation.lora.spreading_factor = 10
+    item.tx_info.modulation.lora.bandwidth = 125_000
+    item.tx_info.modulation.lora.code_rate = gw.CR_4_5
+    with listening(broker.port, "as923/gateway/+/event/ack") as listener:
+        async with (
+            running(settings),
+            pulling(settings, GATEWAY) as first,
+            pulling(settings, OTHER) as second,
+        ):
+            topic = topics.down("as923", OTHER)
+            listener.client.publish(topic, command.SerializeToString())
+            order = await asyncio.to_thread(second.recv, 4096)
+            assert order[3] == PULL_RESP
+            second.send(bytes((2, *order[1:3], TX_ACK)) + bytes.fromhex(OTHER))
+            await asyncio.to_thread(listener.wait_for, lambda m: len(m) == 1)
+            first.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                first.recv(4096)
+    (message,) = listener.messages
+    ack = gw.DownlinkTxAck.FromString(message.payload)
+    assert message.topic == topics.ack("as923", OTHER)
+    assert (ack.gateway_id, ack.downlink_id) == (OTHER, 7)
+    assert [said.status for said in ack.items] == [gw.OK]
+
+
+@asynccontextmanager
+async def pulling(settings: EdgeSettings, eui: GatewayEui) -> AsyncIterator[socket.socket]:
+    """A packet forwarder's socket for the way down, which the agent knows."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", settings.udp.port))
+        sock.settimeout(5)
+        sock.send(b"\x02\0\0\x02" + bytes.fromhex(eui))
+        answer = await asyncio.to_thread(sock.recv, 64)
+        assert answer[3] == PULL_ACK
+        yield sock
+
+
+def is_warned(program: Program) -> bool:
+    assert program.generation is not None
+    return "twin_agent" in program.generation.stations[GATEWAY].warnings
+
+
+async def test_an_agent_that_was_started_again_has_no_twin(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    broker = mosquitto()
+    settings = make_settings(tmp_path, broker, gateways=(), status_s=0.1)
+    for _ in range(3):
+        async with running(settings) as program:
+            for turn in range(3):
+                await program.apply(settings.model_copy(update={"heartbeat_s": 50.0 + turn}))
+                await asyncio.sleep(0.2)
+            assert not is_warned(program)
 
 
 async def test_other_settings_while_frames_come(
