@@ -25,6 +25,7 @@ class Counts:
         self.sent = self._counter("frames_sent", "Messages handed to the broker, by way", "way")
         self.taken = self._counter("frames_taken", "Messages the broker acknowledged")
         self.receipted = self._counter("frames_receipted", "Frames settled by a receipt")
+        self.shed = self._counter("frames_shed", "Records shed for room or age", "gateway")
         self.receipts = self._counter("receipts", "Receipts, by what became of them", "outcome")
         self.downlinks = self._counter("downlinks", "Downlinks, by what became of them", "status")
         self.connections = self._counter("connections", "Connections to the broker")

@@ -70,6 +70,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA secure_delete=OFF")  # else what is deleted is written once more, as zeros
     db.execute("BEGIN IMMEDIATE")
     for statement in _SCHEMA.split(";"):
         db.execute(statement)

@@ -47,7 +47,7 @@ class Shelf:
         self.epoch = Epoch("")
         self.unsettled = self.settled = 0
         """Records of either state; counting them at each look would read the whole file."""
-        self._before = 0, 0
+        self._lasting = 0, 0
         self.db = schema.connect(path, read_only=read_only)
         try:
             self._load()
@@ -85,23 +85,24 @@ class Shelf:
         count = "SELECT count(*) FROM record WHERE settled_at IS "
         self.unsettled = self.db.execute(count + "NULL").fetchone()[0]
         self.settled = self.db.execute(count + "NOT NULL").fetchone()[0]
+        self._lasting = self.unsettled, self.settled
 
     # -- transactions -------------------------------------------------------
 
     def begin(self) -> None:
         """Open a transaction."""
         self.db.execute("BEGIN IMMEDIATE")
-        self._before = self.unsettled, self.settled
 
     def commit(self) -> None:
         """Make all since `begin` durable."""
         self.db.execute("COMMIT")
+        self._lasting = self.unsettled, self.settled
 
     def rollback(self) -> None:
         """Undo all since `begin`, also in memory."""
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
-            self.unsettled, self.settled = self._before
+        self.unsettled, self.settled = self._lasting
         self._load()
         self._look_at_the_end()
 

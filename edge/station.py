@@ -68,6 +68,7 @@ class Station:
         self.settings, self.writer, self.counts = settings, writer, counts
         self.dating, self.clock, self._remote = dating, clock, remote
         self.warnings, self._trace = Warnings(), counts.traces[settings.gateway_eui]
+        self._shed = writer.outbox.shed
         self.rivals = Rivals(settings.gateway_eui, self.warnings, clock)
         self.broker = Broker(settings, self._listen(), clock, connect)
         self.renewal = Renewal(settings.mqtt, self.broker.renew, self.warnings, clock)
@@ -223,6 +224,7 @@ class Station:
             try:
                 while await self.writer.submit(outbox.prune, patience=1.0):
                     pass
+                self._tell_shed()
                 if (offset := dating.offsets.get(dating.boot_id)) is not None:
                     await self.writer.submit(
                         partial(outbox.learn_boot, dating.boot_id, offset), patience=1.0
@@ -230,3 +232,10 @@ class Station:
             except StoreUnavailable:
                 _log.info("housekeeping_postponed")
             await asyncio.sleep(_KEEP_EVERY_S)
+
+    def _tell_shed(self) -> None:
+        """Say that records had to leave without a receipt, and count them."""
+        outbox, before = self.writer.outbox, self._shed
+        self._shed = outbox.shed
+        self.warnings.put("outbox_shedding", present=outbox.shedding)
+        self.counts.shed.labels(gateway=self.gateway).inc(self._shed - before)

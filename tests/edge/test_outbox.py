@@ -149,6 +149,7 @@ def declared(shelf: Shelf, reasons: set[str]) -> set[Number]:
 def refuse(shelf: Shelf) -> None:
     """A commit on a disk that is full; memory takes it."""
     if not shelf.volatile:
+        shelf.db.execute("ROLLBACK")  # as SQLite does by itself then
         raise sqlite3.OperationalError("database or disk is full")
     shelf.db.execute("COMMIT")
 
