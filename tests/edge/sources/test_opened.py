@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,15 +18,18 @@ from tests.edge.agent import REPOSITORY, Listener, forwarding, listening, runnin
 from tests.edge.fixtures import GATEWAY
 from tests.edge.sources.test_concentratord import PHY, make_downlink, make_frame
 from tests.support import chirpstack
-from tests.support.broker import Mosquitto
+from tests.support.broker import Mosquitto, find_mosquitto
 from tests.support.concentratord import Concentratord
 from tests.support.lora_module import Rui3, plugged
 from tests.support.programs import wait_for
+from tests.support.site import rounds
 
 pytestmark = pytest.mark.end_to_end
 UP, LIVE = topics.up("as923", GATEWAY), topics.live(GATEWAY)
 ACK, DOWN = topics.ack("as923", GATEWAY), topics.down("as923", GATEWAY)
 DEVICE = "a81758ff00000001"
+_EVENTS = 300
+"""In each round."""
 
 
 @pytest.fixture
@@ -103,6 +108,49 @@ def answer_downlink(listener: Listener, daemon: Concentratord) -> None:
     (ack,) = (m.payload for m in listener.messages if m.topic == ACK)
     assert [item.status for item in gw.DownlinkTxAck.FromString(ack).items] == [gw.OK]
     assert daemon.downlinks == [make_downlink()]
+
+
+def test_no_event_is_lost_by_kills_under_load(
+    mosquitto: Callable[..., Mosquitto], tmp_path: Path
+) -> None:
+    broker, beside = mosquitto(), mosquitto(persistence=True)
+    config = configure(tmp_path, broker.port, f"[network_server]\nport = {beside.port}")
+    with running(config) as agent:  # the broker knows it from now on
+        wait_for(lambda: agent_is_beside(agent.lines), "the agent is at the other broker")
+    said: set[bytes] = set()
+    with listening(broker.port, LIVE, topics.backlog(GATEWAY)) as listener:
+        for round_ in range(rounds()):
+            lines = [b'{"n":"%d.%d"}' % (round_, index) for index in range(_EVENTS)]
+            with running(config) as agent, publishing(beside.port, lines):
+                listener.wait_for(partial(has_news, len(said)))
+                agent.kill()
+            said |= set(lines)
+        with running(config):
+            listener.wait_for(lambda messages: events(messages) >= said)
+        assert events(listener.messages) == said
+
+
+def has_news(before: int, messages: Sequence[Message]) -> bool:
+    return len(events(messages)) > before
+
+
+@contextmanager
+def publishing(port: int, lines: Sequence[bytes]) -> Iterator[None]:
+    """Have a network server publish events meanwhile; the broker has them all in the end."""
+    where = chirpstack.topic(DEVICE)
+    command = [find_mosquitto("mosquitto_pub"), "-p", str(port), "-q", "1", "-t", where, "-l"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"\n".join(lines))
+    process.stdin.close()
+    yield
+    assert process.wait(20) == 0
+
+
+def events(messages: Sequence[Message]) -> set[bytes]:
+    """The events that came, however often."""
+    found = (wire.parse(GATEWAY, message.payload) for message in messages)
+    return {said.payload for said in found if said.kind is Kind.APPLICATION}
 
 
 def test_a_concentrator_that_is_another_gateway_is_one_line(
