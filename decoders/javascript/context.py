@@ -62,9 +62,11 @@ class Context:
             answer: Any = self._run(payload, f_port, at_ms, chance, variables)
         except (quickjs.JSException, UnicodeError) as error:
             raise _classify(error) from None
+        if not isinstance(answer, str):
+            return refuse(Fault.NONSENSE, "it answered no object")
         if len(answer) > self._limits.output_characters:
             return refuse(Fault.OUTPUT, f"its object has {len(answer)} characters")
-        return str(answer)
+        return answer
 
 
 def refuse(fault: Fault, text: str) -> str:

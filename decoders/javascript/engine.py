@@ -17,9 +17,9 @@ from decoders.javascript.codec import (
     Outcome,
     Request,
 )
+from decoders.javascript.pipe import POSTPONED, Job
 from decoders.javascript.process import Process, WorkerGone
 from decoders.javascript.quarantine import Quarantine
-from decoders.javascript.worker import POSTPONED, Job
 from khaen import log
 from khaen.clock import Clock, SystemClock, to_micros
 
@@ -37,7 +37,7 @@ class _Batch:
         self.outcomes: list[Outcome | None] = [None] * len(requests)
         self.stopped: set[str] = set()
 
-    def open(self) -> list[int]:
+    def waiting(self) -> list[int]:
         """Which have no outcome yet, those of stopped codecs last."""
         found = [index for index, outcome in enumerate(self.outcomes) if outcome is None]
         if self.stopped:
@@ -106,7 +106,7 @@ class Engine:
         """Which are to be asked; those in quarantine have their outcome then."""
         now = self._clock.monotonic()
         due = []
-        for index in batch.open():
+        for index in batch.waiting():
             if self._quarantine.holds(batch.requests[index].codec.id, now):
                 batch.outcomes[index] = _QUARANTINED
             else:
@@ -141,6 +141,8 @@ class Engine:
             _log.error("codec_quarantined", codec=codec, seconds=seconds)
 
     def _begin(self) -> Process:
+        if self._process is not None and self._process.ended:
+            self._end()
         if self._process is None:
             self._process = Process(self._limits)
         return self._process

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from decoders.javascript import frame
+from decoders.javascript import pipe
 from decoders.javascript.codec import Limits
-from decoders.javascript.worker import Job
+from decoders.javascript.pipe import Job
 from khaen.errors import NotRunnable
 
 START_S = 20.0
@@ -33,7 +33,7 @@ class Process:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._splitter = frame.Splitter()
+        self._splitter = pipe.Splitter()
         self._known: set[str] = set()
         self._child = subprocess.Popen(
             (sys.executable, "-P", "-m", "decoders.javascript.worker", json.dumps(asdict(limits))),
@@ -61,6 +61,11 @@ class Process:
         """Its process id."""
         return self._child.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone, by whatever hand."""
+        return self._child.poll() is not None
+
     def ask(self, sources: Mapping[str, str], jobs: Sequence[Job]) -> Iterator[tuple[str, int]]:
         """The answers to `jobs`, each as it comes: JSON, and microseconds in the engine.
 
@@ -68,7 +73,7 @@ class Process:
         answer does not come: the job that is due then is the one that ended it.
         """
         fresh = {digest: text for digest, text in sources.items() if digest not in self._known}
-        self._send(frame.pack(json.dumps({"sources": fresh, "jobs": jobs})))
+        self._send(pipe.pack(json.dumps({"sources": fresh, "jobs": jobs})))
         self._known |= fresh.keys()
         answers = self._receive(self._limits.wall_s)
         for _ in jobs:

@@ -16,13 +16,10 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from decoders.javascript import frame
-from decoders.javascript.codec import Fault, Limits
+from decoders.javascript import pipe
+from decoders.javascript.codec import STOPPED, Fault, Limits
 from decoders.javascript.context import Context, Stopped, refuse
-
-Job = tuple[str, str, int, float, int, str]
-"""The codec's digest, and what `Context.run` takes."""
-POSTPONED = ""
+from decoders.javascript.pipe import POSTPONED, Job
 
 
 class Contexts:
@@ -45,38 +42,43 @@ class Contexts:
         digest = job[0]
         if digest in self.stopped:
             return POSTPONED
-        found = self._ready.pop(digest, None)
-        warm = found is not None
-        while True:
-            if found is None:
-                found = self._load(digest)
-            if isinstance(found, str):
-                self._keep(digest, found)
-                return found
-            try:
-                answer = found.run(*job[1:])
-            except Stopped as stopped:
-                # What earlier frames left behind may have filled a context: not this one's fault.
-                if not (warm and stopped.fault is Fault.MEMORY):
-                    self.stopped.add(digest)
-                    return refuse(stopped.fault, str(stopped))
-                found, warm = None, False
-            else:
-                if found.reusable:
-                    self._keep(digest, found)
-                return answer
-
-    def _load(self, digest: str) -> Context | str:
-        source = self._sources[digest]
+        ready = self._ready.pop(digest, None)
+        if isinstance(ready, str):
+            self._keep(digest, ready)
+            return ready
         try:
-            if digest not in self._alone:
-                context = Context(source, self._limits)
-                if context.reusable:
-                    return context
-                self._alone.add(digest)
-            return Context(source, self._limits, alone=True)
+            return self._run(ready or self._load(digest), job)
         except Stopped as stopped:
-            return refuse(stopped.fault, str(stopped))
+            # What earlier frames left behind may have filled a context: not this one's fault.
+            if ready is None or stopped.fault is not Fault.MEMORY:
+                return self._refuse(digest, stopped)
+        try:
+            return self._run(self._load(digest), job)
+        except Stopped as stopped:
+            return self._refuse(digest, stopped)
+
+    def _run(self, context: Context, job: Job) -> str:
+        answer = context.run(*job[1:])
+        if context.reusable:
+            self._keep(job[0], context)
+        return answer
+
+    def _load(self, digest: str) -> Context:
+        source = self._sources[digest]
+        if digest not in self._alone:
+            context = Context(source, self._limits)
+            if context.reusable:
+                return context
+            self._alone.add(digest)
+        return Context(source, self._limits, alone=True)
+
+    def _refuse(self, digest: str, stopped: Stopped) -> str:
+        text = refuse(stopped.fault, str(stopped))
+        if stopped.fault is Fault.LOAD:
+            self._keep(digest, text)
+        elif stopped.fault in STOPPED:
+            self.stopped.add(digest)
+        return text
 
     def _keep(self, digest: str, found: Context | str) -> None:
         self._ready[digest] = found
@@ -102,8 +104,8 @@ def serve(limits: Limits) -> None:
     """Answer until the input ends."""
     contexts = Contexts(limits)
     answers = sys.stdout.fileno()
-    frame.write(answers, frame.pack("ready"))
-    while (message := frame.read(sys.stdin.fileno())) is not None:
+    pipe.write(answers, pipe.pack("ready"))
+    while (message := pipe.read(sys.stdin.fileno())) is not None:
         work: dict[str, Any] = json.loads(message[0])
         contexts.learn(work["sources"])
         contexts.stopped.clear()
@@ -112,7 +114,7 @@ def serve(limits: Limits) -> None:
             began = time.perf_counter_ns()
             answer = contexts.answer(job)
             elapsed_us = (time.perf_counter_ns() - began) // 1000
-            frame.write(answers, frame.pack(answer, elapsed_us))
+            pipe.write(answers, pipe.pack(answer, elapsed_us))
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.javascript import frame
+from decoders.javascript import pipe
 from decoders.javascript.codec import Codec, Fault, Limits, Outcome, Request
 from decoders.javascript.context import Context
 from decoders.javascript.engine import Engine, read
@@ -246,6 +248,15 @@ def test_a_codec_that_made_room_comes_back() -> None:
             assert found == [{"n": i} for i in range(5)]
 
 
+def test_who_asks_does_not_load_the_engine_itself() -> None:
+    script = "import sys, decoders.javascript.family; print(sorted(sys.modules))"
+    ran = subprocess.run(
+        (sys.executable, "-P", "-c", script), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "decoders.javascript.engine" in ran.stdout
+    assert "quickjs" not in ran.stdout
+
+
 def test_a_process_that_cannot_start_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with Engine() as engine, pytest.raises(NotRunnable, match="exit status 1; is quickjs-ng"):
@@ -262,8 +273,8 @@ def test_any_bytes_come_as_they_are(engine: Engine, payload: bytes, f_port: int)
 
 @given(text=st.text(), elapsed=st.integers(0, 2**32 - 1), at=st.integers(0, 99))
 def test_messages_survive_being_cut_anywhere(text: str, elapsed: int, at: int) -> None:
-    message = frame.pack(text, elapsed) + frame.pack("end")
-    splitter = frame.Splitter()
+    message = pipe.pack(text, elapsed) + pipe.pack("end")
+    splitter = pipe.Splitter()
     found = [*splitter.split(message[:at]), *splitter.split(message[at:])]
     assert found == [(text.encode("utf-8", "replace").decode(), elapsed), ("end", 0)]
 

@@ -76,6 +76,13 @@ def test_a_stopped_codec_delays_the_others_once(engine: Engine) -> None:
     assert "hangs" in engine.quarantined()
 
 
+def test_a_codec_that_hangs_while_loading_does_so_once_in_a_batch(engine: Engine) -> None:
+    bad = Codec(id="hangs", source="for (;;);")
+    outcomes = engine.decode_batch([a_request(bad), a_request(bad), a_request(GOOD)])
+    assert [each.fault for each in outcomes] == [Fault.TIME, Fault.TIME, None]
+    assert all(each.elapsed_us > 50_000 for each in outcomes[:2]), "both were tried"
+
+
 def test_a_killed_worker_is_another_process_and_the_codecs_come_back(engine: Engine) -> None:
     assert ask(engine, GOOD.source).data == {"first": 7}
     first = engine.pid

@@ -10,6 +10,10 @@ import os
 import struct
 
 HEAD = struct.Struct("<II")
+Job = tuple[str, str, int, float, int, str]
+"""What a worker is asked: the codec's digest, and what `Context.run` takes."""
+POSTPONED = ""
+"""The answer to a job whose codec had to be stopped earlier in the same message: ask again."""
 
 
 def pack(text: str, number: int = 0) -> bytes:
