@@ -33,6 +33,10 @@ _TEXTS: Final = {
         "ChirpStack Concentratord cannot be reached.",
         "Does it run, with the sockets of [concentratord]? The service's /tmp is another.",
     ),
+    "configuration_not_kept": (
+        "A configuration from afar was refused or rolled back.",
+        "khaen/gateway/EUI/config/state says why; mend the document, and give it a new id.",
+    ),
     "network_server_away": (
         "The broker of the network server on this gateway cannot be reached.",
         "Does it run? Are host, port and account in [network_server] its own?",

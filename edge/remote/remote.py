@@ -143,7 +143,7 @@ class Remote:
             else:
                 await self._keep(wanted, self._decide(wanted, Outcome.UNCHANGED))
         except NotRunnable as error:
-            self._said = self._decide(wanted, Outcome.REFUSED, str(error))
+            self._note(self._decide(wanted, Outcome.REFUSED, str(error)))
         else:
             if changed:
                 await self._try(agent, wanted, settings, changed)
@@ -199,9 +199,17 @@ class Remote:
             changed=changed[:MAX_CHANGED],
         )
 
-    def _say(self, decision: Decision) -> None:
-        _log.info("configuration_decided", id=decision.id, outcome=decision.outcome.value)
+    def _note(self, decision: Decision) -> None:
+        _log.info(
+            "configuration_decided",
+            id=decision.id,
+            outcome=decision.outcome.value,
+            reason=decision.reason,
+        )
         self._said = decision
+
+    def _say(self, decision: Decision) -> None:
+        self._note(decision)
         self.tell()
 
     async def _write(self, known: Memory) -> None:
@@ -211,14 +219,14 @@ class Remote:
 
     async def _keep(self, wanted: Configuration, decision: Decision) -> None:
         await self._write(self._memory.decide(decision, kept=wanted))
-        self._said = decision
+        self._note(decision)
 
     def _drop(self, decision: Decision) -> None:
         """Remember that something is not to be. Where the disk refuses, a trial that it still knows
         of is rolled back at the next start.
         """
         self._memory = self._memory.decide(decision, kept=self._memory.kept)
-        self._said = decision
+        self._note(decision)
         try:
             memory.save(self._path, self._memory)
         except NotRunnable as error:

@@ -16,11 +16,12 @@ from edge.settings import EdgeSettings
 from edge.station import Station
 from khaen import log, topics
 from khaen.clock import SystemClock
-from khaen.configuration import ConfigurationState
+from khaen.configuration import ConfigurationState, Outcome
 from khaen.errors import KhaenError, StoreUnavailable
 from khaen.ids import GatewayEui
 
 _log = log.logger()
+_WARNING: Final = "configuration_not_kept"
 _LOOK_S: Final = 0.2
 """Receipts are gathered for as long at the other end."""
 
@@ -60,6 +61,8 @@ class Stations:
         """Publish it by the first gateway, if that is connected."""
         first = self._agent.settings.gateway_eui
         if (station := self._stations().get(first)) is not None:
+            failed = state.outcome in (Outcome.REFUSED, Outcome.ROLLED_BACK)
+            station.warnings.put(_WARNING, present=failed)
             topic = topics.configuration_state(first)
             # QoS 0 waits for no place in the window, which a change of settings would not outlive;
             # what a breaking connection loses is said again at the next one.
@@ -101,7 +104,7 @@ async def _live(remote: Remote, agent: Program, stop: asyncio.Event) -> None:
     """Run the agent on what `remote` decides."""
     try:
         async with asyncio.TaskGroup() as group:
-            deciding = group.create_task(remote.run(Stations(agent)), name="remote configuration")
+            deciding = group.create_task(_decide(remote, agent, stop), name="remote configuration")
             await agent.run(stop)
             deciding.cancel()
     except BaseExceptionGroup as errors:
@@ -109,3 +112,11 @@ async def _live(remote: Remote, agent: Program, stop: asyncio.Event) -> None:
             if isinstance(error, KhaenError):
                 raise error from None
         raise
+
+
+async def _decide(remote: Remote, agent: Program, stop: asyncio.Event) -> None:
+    try:
+        await remote.run(Stations(agent))
+    except KhaenError:
+        if not stop.is_set():  # else nothing is to be run on any more, and that is no fault
+            raise

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from khaen import configuration, topics
+from khaen import status as statuses
 from khaen.configuration import ConfigurationState, Outcome
 from khaen.ids import Epoch
 from khaen.mqtt import Message
@@ -217,8 +218,9 @@ def test_without_receipts_the_agent_comes_back(
         await_state(here, "calm", Outcome.KEPT)
 
 
-def test_killed_in_a_trial_it_starts_with_what_was_good(
-    tmp_path: Path, mosquitto: Callable[..., Mosquitto], free_port: int
+@pytest.mark.parametrize("gently", [False, True])
+def test_one_that_ends_in_a_trial_starts_with_what_was_good(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto], free_port: int, gently: bool
 ) -> None:
     broker = mosquitto()
     config = configure(tmp_path, broker.port)
@@ -226,11 +228,14 @@ def test_killed_in_a_trial_it_starts_with_what_was_good(
         with running(config) as agent, heard(agent) as radio:
             publish(here, "astray", heartbeat_s=30, mqtt={"port": free_port})
             await_state(here, "astray", Outcome.TRYING)
-            agent.kill()
+            if gently:
+                assert agent.stop() == 0
+            else:
+                agent.kill()
         acknowledged = radio.forwarder.acknowledged
         with running(config) as agent, heard(agent) as radio:
             state = await_state(here, "astray", Outcome.ROLLED_BACK)
-            assert state.reason == "the agent ended during the trial"
+            assert state.reason in ("the agent ended during the trial", "the agent stops")
             radio.close()
             await_frames(office, acknowledged + radio.forwarder.acknowledged)
         tried = [state for state in states(here) if state.outcome is Outcome.TRYING]
@@ -242,7 +247,8 @@ def test_a_bad_document_changes_nothing_and_says_why(
 ) -> None:
     broker = mosquitto()
     config = configure(tmp_path, broker.port)
-    with listening(broker.port, STATE) as here, running(config) as agent:
+    status = topics.status(GATEWAY)
+    with listening(broker.port, STATE, status) as here, running(config) as agent:
         here.client.publish(CONFIG, b'{"v":1,"id":"x","id":"y","settings":{}}', retain=True)
         rubbish = await_state(here, None, Outcome.REFUSED)
         assert rubbish.reason == "bad_configuration: a name stands twice in one table"
@@ -259,6 +265,13 @@ def test_a_bad_document_changes_nothing_and_says_why(
             assert (state.reason or "").startswith(reason)
             assert state.configuration == rubbish.configuration
         assert not [line for line in agent.lines if "settings_applied" in line]
+        here.wait_for(
+            lambda messages: any(
+                "configuration_not_kept" in statuses.parse(m.payload).warnings
+                for m in messages
+                if m.topic == status
+            )
+        )
         assert agent.stop() == 0
 
 
