@@ -127,6 +127,9 @@ class Engine:
             self._end()
             how = f"its process was ended: {error}"
             self._settle(batch, due[answered], Outcome(errors=(how,), fault=Fault.KILLED))
+        except BaseException:
+            self._end()  # answers left on the pipe would be taken for those of the next batch
+            raise
 
     def _settle(self, batch: _Batch, index: int, outcome: Outcome) -> None:
         batch.outcomes[index] = outcome
@@ -164,8 +167,8 @@ def read(text: str, elapsed_us: int) -> Outcome:
         if data is None or isinstance(data, dict):
             return Outcome(
                 data=data,
-                errors=tuple(said.get("errors", ())),
-                warnings=tuple(said.get("warnings", ())),
+                errors=tuple(str(each) for each in said.get("errors", ())),
+                warnings=tuple(str(each) for each in said.get("warnings", ())),
                 fault=fault,
                 elapsed_us=elapsed_us,
             )

@@ -248,6 +248,19 @@ def test_a_codec_that_made_room_comes_back() -> None:
             assert found == [{"n": i} for i in range(5)]
 
 
+def test_answers_that_nobody_took_are_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "function Decoder(b) { return { n: b[0] } }"
+    with Engine() as engine:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Engine, "_settle", interrupt)
+            engine.decode_batch([a_request(source, bytes([i])) for i in range(9)])
+        assert ask(engine, source, b"\x63").data == {"n": 99}
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_who_asks_does_not_load_the_engine_itself() -> None:
     script = "import sys, decoders.javascript.family; print(sorted(sys.modules))"
     ran = subprocess.run(
