@@ -251,9 +251,11 @@ def test_a_codec_that_made_room_comes_back() -> None:
 def test_answers_that_nobody_took_are_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     source = "function Decoder(b) { return { n: b[0] } }"
     with Engine() as engine:
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        requests = [a_request(source, bytes([i])) for i in range(9)]
+        with monkeypatch.context() as patch:
             patch.setattr(Engine, "_settle", interrupt)
-            engine.decode_batch([a_request(source, bytes([i])) for i in range(9)])
+            with pytest.raises(KeyboardInterrupt):
+                engine.decode_batch(requests)
         assert ask(engine, source, b"\x63").data == {"n": 99}
 
 
