@@ -249,14 +249,15 @@ def test_a_codec_that_made_room_comes_back() -> None:
 
 
 def test_answers_that_nobody_took_are_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "function Decoder(b) { return { n: b[0] } }"
+    # More than is read from the pipe at once.
+    source = "function Decoder(b) { return { n: b[0], text: b[0] ? 'x'.repeat(5000) : '' } }"
     with Engine() as engine:
-        requests = [a_request(source, bytes([i])) for i in range(9)]
+        requests = [a_request(source, bytes([i])) for i in range(1, 100)]
         with monkeypatch.context() as patch:
             patch.setattr(Engine, "_settle", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 engine.decode_batch(requests)
-        assert ask(engine, source, b"\x63").data == {"n": 99}
+        assert ask(engine, source, b"\x00").data == {"n": 0, "text": ""}
 
 
 def interrupt(*_: object) -> None:
