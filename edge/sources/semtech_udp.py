@@ -1,4 +1,4 @@
-"""Semtech's UDP protocol, version 2 (and 1, which differs upstream in nothing but its number).
+"""Semtech's UDP protocol, version 2 (and 1, which differs in its number, and has no TX_ACK).
 
 Semtech packet_forwarder, PROTOCOL.TXT. A PUSH_DATA is acknowledged once every frame in it that was
 heard with a good CRC is on disk; a datagram that cannot be taken costs itself only, a `rxpk` that
@@ -165,7 +165,8 @@ class SemtechUdp(asyncio.DatagramProtocol):
             return False
         if self._transport is None or self._transport.is_closing():
             return False
-        head = bytes((pull.version, *token.to_bytes(2, "little"), PULL_RESP))
+        said = 0 if pull.version == 1 else token  # in version 1 these two bytes are unused
+        head = bytes((pull.version, *said.to_bytes(2, "little"), PULL_RESP))
         body = json.dumps({"txpk": packet}, separators=(",", ":")).encode()
         self._transport.sendto(head + body, pull.address)
         return True

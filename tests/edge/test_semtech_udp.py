@@ -233,6 +233,16 @@ async def test_a_restarted_forwarder_is_one_two_in_turns_are_two(make: Callable[
     assert "two_forwarders" not in b.station.warnings
 
 
+async def test_version_1_is_answered_in_version_1(make: Callable[[], Bench]) -> None:
+    b = make()
+    b.take(b"\x01" + push({"rxpk": [FRAME]})[1:])
+    await b.intake.settle()
+    b.take(b"\x01\xaa\xbb\x02" + EUI)
+    assert b.station.way_down(0x1234, {})
+    answers = [answer[:4] for answer in b.transport.answers]
+    assert answers == [b"\x01\x12\x34\x01", b"\x01\xaa\xbb\x04", b"\x01\0\0\x03"]
+
+
 async def test_what_was_heard_may_be_answered(make: Callable[[], Bench]) -> None:
     b = make()
     b.take(push({"rxpk": [FRAME | {"tmst": 1_000_000}, FRAME | {"stat": -1, "tmst": 7}]}))
