@@ -14,7 +14,7 @@ import pytest
 from khaen import configuration, topics
 from khaen import status as statuses
 from khaen.configuration import ConfigurationState, Outcome
-from khaen.ids import Epoch
+from khaen.ids import Epoch, GatewayEui
 from khaen.mqtt import Message
 from khaen.wire import parse
 from tests.edge.agent import (
@@ -216,6 +216,25 @@ def test_without_receipts_the_agent_comes_back(
         await_frames(office, radio.forwarder.acknowledged)
         publish(here, "calm", heartbeat_s=30)
         await_state(here, "calm", Outcome.KEPT)
+
+
+def test_where_the_brokers_word_is_proof_it_proves_a_configuration(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    """Of every gateway that was connected."""
+    broker = mosquitto()
+    config = configure(tmp_path, broker.port)
+    second = GatewayEui("0016c001f153a14d")
+    more = f'[forward]\npuback = true\n[[gateways]]\neui = "{second}"\n'
+    config.write_text(config.read_text() + more)
+    beats = topics.live(second), topics.backlog(second)
+    with listening(broker.port, STATE, *beats) as here, running(config):
+        here.wait_for(lambda messages: any(m.topic in beats for m in messages))
+        publish(here, "calm", heartbeat_s=30)
+        state = await_state(here, "calm", Outcome.KEPT)
+        # One at its start, one at that of the next generation, and one of its own for the trial.
+        here.wait_for(lambda messages: sum(m.topic in beats for m in messages) >= 3)
+        assert state.changed == ("heartbeat_s",)
 
 
 @pytest.mark.parametrize("gently", [False, True])

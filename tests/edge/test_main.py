@@ -1,0 +1,65 @@
+"""`khaen-edge check` and `--print-config`, as somebody at the machine sees them."""
+
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edge.main import main
+from edge.remote import memory
+from edge.remote.memory import Memory
+from khaen.configuration import Configuration
+from tests.edge.agent import write_config
+
+
+def configure(folder: Path, **settings: object) -> Path:
+    """A gateway that keeps a configuration from afar."""
+    file = write_config(folder, 1883)
+    file.write_text(file.read_text() + "[remote]\nenabled = true\n")
+    kept = Configuration(id="calm", settings=settings)
+    memory.save(folder / "outbox-remote.json", Memory(kept=kept))
+    return file
+
+
+def test_check_is_of_what_would_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = configure(tmp_path, heartbeat_s=30)
+    assert main(["check", "--config", str(file)]) == 0
+    first = capsys.readouterr().out
+    assert "settings are right" in first
+    configure(tmp_path, heartbeat_s=31)
+    assert main(["check", "--config", str(file)]) == 0
+    assert capsys.readouterr().out != first, "another hash"
+    configure(tmp_path, site="another")
+    assert main(["check", "--config", str(file)]) == 0
+    assert (
+        "the configuration from afar is set aside: site: not from afar" in capsys.readouterr().out
+    )
+
+
+def test_check_says_all_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "outbox.sqlite").mkdir()
+    file = write_config(tmp_path, 1883)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file.write_text(file.read_text().replace("metrics_port = 0", f"metrics_port = {port}"))
+        assert main(["check", "--config", str(file)]) == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        f"khaen-edge: outbox.path: {tmp_path}/outbox.sqlite cannot be written by this user",
+        f"khaen-edge: metrics_port: 127.0.0.1:{port}: Address already in use",
+    ]
+    assert "settings are right" not in said.out
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_the_settings_in_force_are_printed_and_nothing_is_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    file = configure(tmp_path, heartbeat_s=30)
+    before = sorted(tmp_path.iterdir())
+    assert main([command, "--print-config", "--config", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "heartbeat_s = 30.0  # remote" in printed.splitlines()
+    assert tomllib.loads(printed)["mqtt"]["port"] == 1883
+    assert sorted(tmp_path.iterdir()) == before
