@@ -40,7 +40,7 @@ class Listeners:
     connected: Callable[[], None] = lambda: None
     disconnected: Callable[[str], None] = lambda _reason: None
     answered: Callable[[int, int, Answer], None] = lambda _connection, _mid, _answer: None
-    receipt: Callable[[Receipt], None] = lambda _receipt: None
+    receipt: Callable[[Receipt, bool], None] = lambda _receipt, _retained: None
     priority: Callable[[PriorityList], None] = lambda _wanted: None
     down: Callable[[gw.DownlinkFrame], None] = lambda _frame: None
     configuration: Callable[[bytes], None] = lambda _payload: None
@@ -103,14 +103,15 @@ class Broker:
         self.client.ack(message)
         try:
             if message.topic == self._receipt_topic:
-                self._tell(self._listeners.receipt, receipt.parse(message.payload))
+                said = receipt.parse(message.payload)
+                self._tell(self._listeners.receipt, said, message.retain)
             elif message.topic == topics.PRIORITY:
                 self._tell(self._listeners.priority, priority.parse(message.payload))
             elif message.topic == self._down_topic:
                 self._tell(self._listeners.down, self._command(message))
             elif message.topic == self._status_topic:
-                said = status.parse(message.payload)
-                self._tell(partial(self._listeners.status, said, retained=message.retain))
+                told = status.parse(message.payload)
+                self._tell(partial(self._listeners.status, told, retained=message.retain))
             elif message.topic == self._configuration_topic:
                 self._tell(self._listeners.configuration, message.payload)
         except WireError as error:

@@ -66,6 +66,8 @@ class Forwarder:
         self._receipts: dict[str, EpochReceipt] = {}
         self._ledger: str | None = None
         self._since: datetime | None = None
+        self._found: int | None = None
+        """The last number that anybody can know of us; None where that is unknown."""
         self._wake = asyncio.Event()
         self.drained = asyncio.Event()
         """Set when the backlog has run dry; whoever reports it clears it."""
@@ -75,6 +77,8 @@ class Forwarder:
     def connect(self) -> None:
         """A connection began: all that is unsettled goes again."""
         self._counts.connections.inc()
+        outbox = self._writer.outbox
+        self._found, outbox.found = outbox.found, None
         self._begin_anew()
         self._sender.connected_at = self._clock.monotonic()
         self._pump()
@@ -140,15 +144,13 @@ class Forwarder:
 
     def answered(self, connection: int, mid: int, answer: Answer) -> None:
         """What became of a message; that the broker took it proves nothing, but starts a clock."""
-        found = self._sender.answered(connection, mid)
-        if found is None:
+        number = self._sender.answered(connection, mid)
+        if number is None:
             return
-        number, took = found
         if answer is Answer.WITHDRAWN:
             self._counts.refused.labels(reason="grew_old").inc()
             self._return(number)
         else:
-            self._late.pace.answered(took)
             self._judge(number, answer)
         self._pump()
         self._wake.set()
@@ -172,8 +174,8 @@ class Forwarder:
         else:
             flights.take(number, now)
 
-    def receive(self, receipt: Receipt) -> None:
-        """A receipt came."""
+    def receive(self, receipt: Receipt, *, retained: bool = False) -> None:
+        """A receipt came; a `retained` one was said before this connection."""
         if receipt.site != self._settings.site:
             self._counts.receipts.labels(outcome="other_site").inc()
             return
@@ -184,7 +186,9 @@ class Forwarder:
         if self._since is not None and receipt.since != self._since:
             self._sender.flights.reset(now)
         self._since = receipt.since
-        entries = tuple(entry for entry in receipt.epochs if self._goes_on(entry))
+        found, self._found = self._found if retained else None, None
+        known = (self._recognise(entry, found) for entry in receipt.epochs)
+        entries = tuple(entry for entry in known if self._goes_on(entry))
         self._counts.receipts.labels(outcome="obeyed").inc()
         # A conflict of the present epoch is the outbox's to answer, with a new one.
         plain = [e for e in entries if not e.conflict or e.epoch != self._writer.outbox.present]
@@ -193,6 +197,15 @@ class Forwarder:
         obeyed = receipt.model_copy(update={"epochs": entries})
         self._post(partial(self._writer.outbox.obey, obeyed))
         self._wake.set()
+
+    def _recognise(self, entry: EpochReceipt, found: int | None) -> EpochReceipt:
+        """The entry, or a conflict: where it settles numbers that we had not even given when it was
+        made, they are another copy's of this card, and ours would be lost.
+        """
+        ours = entry.epoch == self._writer.outbox.present
+        if not ours or found is None or max(entry.watermark, entry.upto) <= found:
+            return entry
+        return entry.model_copy(update={"conflict": True})
 
     def _goes_on(self, entry: EpochReceipt) -> bool:
         """Whether an entry does not go back behind what the same ledger said of the epoch."""

@@ -82,7 +82,9 @@ class Outbox:
         """Records that were shed since the start; other threads may read it."""
         self.shedding = False
         """Whether records were shed in the last hour."""
-        self.run([self.count])
+        (counts,) = self.run([self.count])
+        self.found: int | None = counts.last_seq
+        """The last number that was given when it was opened; None once a connection was made."""
 
     # -- transactions -------------------------------------------------------
 

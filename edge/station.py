@@ -142,10 +142,10 @@ class Station:
     def _send_down(self, frame: gw.DownlinkFrame) -> None:
         self.transmitter.take(frame)
 
-    def _receive(self, receipt: Receipt) -> None:
+    def _receive(self, receipt: Receipt, retained: bool) -> None:
         if receipt.site == self.settings.site:
             self._trace.receipt, self._trace.receipted = receipt.at, self.clock.monotonic()
-        self.forwarder.receive(receipt)
+        self.forwarder.receive(receipt, retained=retained)
 
     def _prefer(self, wanted: PriorityList) -> None:
         if wanted != self.intake.wanted:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from khaen.ids import GatewayEui
+from simulators.link import Fault
+from tests.support.backhaul import backhaul
 from tests.support.programs import wait_for
 from tests.support.site import HASTY, Band, RunningSite, make_bands
 
@@ -52,8 +54,11 @@ def check_once(site: RunningSite) -> None:
     assert site.quarantined() == {}
 
 
-def test_an_image_that_is_put_back_is_found_by_its_numbers(tmp_path: Path) -> None:
-    """The same machine: only the ledger knows that the card was further once."""
+@pytest.mark.parametrize("offline", [False, True])
+def test_an_image_that_is_put_back_is_found_by_its_numbers(tmp_path: Path, offline: bool) -> None:
+    """The same machine: only the ledger knows that the card was further once. Offline: the agent
+    gives more numbers than that before it hears of it.
+    """
     band, *_ = bands = make_bands(1)
     with RunningSite(folder=tmp_path, bands=bands, forward=HASTY).start(people=False) as site:
         (gateway,) = site.gateways
@@ -68,13 +73,16 @@ def test_an_image_that_is_put_back_is_found_by_its_numbers(tmp_path: Path) -> No
 
         agent.kill()
         put_back(site, gateway, kept)
-        agent.start()
-        hear(site, band, 5)
-        agent.await_logged("epoch_renewed")
-        assert "reason=unknown_numbers" in agent.since_start()
-        hear(site, band, 5)
-        site.await_counter(band, 34)
-        old, new = site.await_whole()
+        with backhaul(("127.0.0.1", site.broker.port)) as link:
+            site.reroute(gateway, link.port)
+            if offline:
+                link.cut(Fault.REFUSE)
+            agent.start()
+            hear(site, band, 20 if offline else 5)
+            link.restore()
+            agent.await_logged("epoch_renewed")
+            hear(site, band, 5)
+            old, new = site.await_whole()
         assert old.heard == old.committed + old.gone
         assert new.heard == new.committed >= 5
         check_once(site)
