@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from edge import sources, systemd
 from edge.counts import Counts
@@ -32,6 +33,9 @@ from khaen.mqtt import Client, Connect
 from khaen.uplink import Origin
 
 _log = log.logger()
+
+_FIXED: Final = ("simulated", "trust_clock", "metrics_port")
+"""What is looked at once, when the agent starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +153,15 @@ class Program:
             kept = self._kept.get(own.gateway_eui)
             if kept is not None and kept.path != own.outbox.path:
                 raise NotRunnable(f"outbox.path {own.outbox.path}: restart the agent for that")
-        if settings.simulated != self.settings.simulated:
-            raise NotRunnable("simulated: restart the agent for that")
-        self._change = _Change(settings=settings, done=asyncio.get_running_loop().create_future())
+        for key in _FIXED:
+            if getattr(settings, key) != getattr(self.settings, key):
+                raise NotRunnable(f"{key}: restart the agent for that")
+        if self._change is not None:
+            raise NotRunnable("other settings are just coming into force")
+        done = asyncio.get_running_loop().create_future()
+        self._change = _Change(settings=settings, done=done)
         self._end.set()
-        await self._change.done
+        await asyncio.shield(done)  # whoever does not wait any more does not undo it
 
     def _begin(self, change: _Change | None) -> None:
         if change is not None:

@@ -24,6 +24,7 @@ from khaen.mqtt import Message, MqttSettings
 from khaen.wire import Heard, parse
 from tests.edge.agent import listening
 from tests.edge.fixtures import GATEWAY
+from tests.simulators.agent import until
 from tests.support.broker import Mosquitto
 from tests.support.forwarder import Forwarder
 from tests.support.ports import find_free_udp_port
@@ -249,12 +250,30 @@ async def test_settings_that_cannot_be_leave_the_former_in_force(
         elsewhere = OutboxSettings(path=tmp_path / "other.sqlite")
         with pytest.raises(NotRunnable, match=r"outbox\.path"):
             await program.apply(settings.model_copy(update={"outbox": elsewhere}))
-        with pytest.raises(NotRunnable, match="simulated"):
-            await program.apply(settings.model_copy(update={"simulated": True}))
+        for fixed in ({"simulated": True}, {"trust_clock": False}, {"metrics_port": 1}):
+            with pytest.raises(NotRunnable, match=next(iter(fixed))):
+                await program.apply(settings.model_copy(update=fixed))
         assert program.settings == settings
         forwarder = Forwarder(GATEWAY, settings.udp.port)
         await asyncio.to_thread(forwarder.hear, b"\x40" + bytes(14))
         forwarder.close()
+
+
+async def test_who_does_not_wait_for_other_settings_does_not_end_the_agent(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    broker = mosquitto()
+    settings = make_settings(tmp_path, broker, gateways=())
+    changed = settings.model_copy(update={"heartbeat_s": 50.0})
+    async with running(settings) as program:
+        applying = asyncio.create_task(program.apply(changed))
+        await asyncio.sleep(0)
+        with pytest.raises(NotRunnable, match="just coming into force"):
+            await program.apply(settings)
+        applying.cancel()
+        await until(lambda: program.settings == changed)
+        await program.apply(settings.model_copy(update={"heartbeat_s": 51.0}))
+        assert program.settings.heartbeat_s == 51.0
 
 
 async def test_a_gateway_comes_and_goes(
