@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,17 @@ def look_at_certificates(mqtt: MqttSettings, now: datetime) -> tuple[Certificate
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    """What the disk tells. `oldest` is the oldest record without receipt."""
+
+    account: Account
+    oldest: Record | None
+    volatile: bool
+    disk: DiskStatus
+    certificates: tuple[CertificateCondition, ...]
+
+
 class Vitals:
     """Looks at one gateway: its outbox, its way to the broker, and the machine."""
 
@@ -71,14 +83,12 @@ class Vitals:
 
     async def look(self) -> GatewayCondition:
         """The figures of this moment. Raises StoreUnavailable."""
-        account, oldest, volatile = await self._writer.submit(self._count)
-        now, trace = self._clock.now(), self._trace
+        files = await self._writer.submit(self._look_at_files)
+        account, disk, trace = files.account, files.disk, self._trace
         kernel, temperature = self._host.kernel_clock(), self._host.temperature()
-        disk = measure_disk(self._settings.outbox.path, self._settings.outbox.quota_mb << 20)
-        certificates = look_at_certificates(self._settings.mqtt, now)
-        oldest_s = None if oldest is None else self._find_age(oldest)
+        oldest_s = None if files.oldest is None else self._find_age(files.oldest)
         rung = self._find_rung()
-        days = [part.days_left for part in certificates]
+        days = [part.days_left for part in files.certificates]
         signs = Signs(
             uptime_s=self._clock.monotonic() - self._counts.started,
             dated=rung is not Rung.ARRIVAL,
@@ -97,7 +107,7 @@ class Vitals:
         return GatewayCondition(
             gateway=self._settings.gateway_eui,
             status=GatewayStatus(
-                at=now,
+                at=self._clock.now(),
                 version=self._version,
                 configuration=self._configuration,
                 epoch=account.epoch,
@@ -106,7 +116,7 @@ class Vitals:
                 held=account.held,
                 waiting=account.waiting,
                 disk=disk,
-                volatile=volatile,
+                volatile=files.volatile,
                 temperature=temperature,
                 clock=rung,
                 last_frame=trace.frame,
@@ -122,16 +132,21 @@ class Vitals:
             pulled_s=signs.pulled_s,
             forwarder=trace.forwarder,
             connected=trace.connected is not None,
-            certificates=certificates,
+            certificates=files.certificates,
         )
 
-    def _count(self) -> tuple[Account, Record | None, bool]:
-        """In the outbox's thread: how it stands, its oldest record without receipt, `volatile`."""
-        outbox = self._writer.outbox
+    def _look_at_files(self) -> _Files:
+        """In the outbox's thread, because a card that hangs must not hold up the loop."""
+        outbox, own = self._writer.outbox, self._settings.outbox
         first = (outbox.page(priority=priority, after=0, limit=1) for priority in (True, False))
         heads = [page[0] for page in first if page]
-        oldest = min(heads, key=lambda record: record.position, default=None)
-        return outbox.count(), oldest, outbox.volatile
+        return _Files(
+            account=outbox.count(),
+            oldest=min(heads, key=lambda record: record.position, default=None),
+            volatile=outbox.volatile,
+            disk=measure_disk(own.path, own.quota_mb << 20),
+            certificates=look_at_certificates(self._settings.mqtt, self._clock.now()),
+        )
 
     def _find_age(self, record: Record) -> float | None:
         """Seconds since a record was heard; None where no clock tells."""

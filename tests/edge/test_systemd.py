@@ -34,14 +34,21 @@ def test_the_abstract_name_space(monkeypatch: pytest.MonkeyPatch) -> None:
         assert end.recv(99) == b"STOPPING=1"
 
 
-@pytest.mark.parametrize("address", [None, "", "relative", "/nowhere/at/all"])
-def test_without_systemd_nothing_happens(
-    address: str | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("address", [None, "", "notify", "/nowhere/at/all"])
+def test_without_systemd_nothing_is_said(
+    address: str | None,
+    tmp_path: Path,
+    listener: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    """A relative path is no address of systemd's, even where something listens there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NOTIFY_SOCKET")
     if address is not None:
         monkeypatch.setenv("NOTIFY_SOCKET", address)
     systemd.notify(ready=1)
+    listener.setblocking(False)
+    assert _take(listener) == b""
 
 
 @pytest.mark.parametrize(
