@@ -144,15 +144,13 @@ class Forwarder:
 
     def answered(self, connection: int, mid: int, answer: Answer) -> None:
         """What became of a message; that the broker took it proves nothing, but starts a clock."""
-        found = self._sender.answered(connection, mid)
-        if found is None:
+        number = self._sender.answered(connection, mid)
+        if number is None:
             return
-        number, took = found
         if answer is Answer.WITHDRAWN:
             self._counts.refused.labels(reason="grew_old").inc()
             self._return(number)
         else:
-            self._late.pace.answered(took)
             self._judge(number, answer)
         self._pump()
         self._wake.set()

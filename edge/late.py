@@ -8,7 +8,6 @@ from functools import partial
 
 from edge.dating import Dating
 from edge.flights import Flight
-from edge.pace import Pace
 from edge.record import Record
 from edge.sender import Sender
 from edge.settings import ForwardSettings
@@ -52,12 +51,10 @@ class Late:
         self._settings, self._writer, self._sender = settings, writer, sender
         self._dating, self._clock, self._is_known = dating, clock, is_known
         self._lines = {True: _Line(), False: _Line()}
-        self.pace = Pace(settings.backlog_rate, clock)
         self._busy = False
 
     def begin_anew(self) -> None:
-        """Another connection, or other numbers: read the outbox from its beginning."""
-        self.pace.begin_anew()
+        """Read the outbox from its beginning."""
         self._lines = {True: _Line(), False: _Line()}
 
     def look_again(self, *, priority: bool, position: int) -> None:
@@ -98,7 +95,7 @@ class Late:
                     again.append(flight)
                 else:
                     self.look_again(priority=flight.priority, position=flight.position)
-        again = again[: min(self._sender.room(late=True), self.pace.allowance())]
+        again = again[: min(self._sender.room(late=True), self._sender.pace.allowance())]
         if again:
             await self._send_again({flight.number: flight for flight in again})
 
@@ -148,7 +145,7 @@ class Late:
             return False
         if not record.priority and self._sender.awaits_live(record.position):
             return False
-        if self.pace.allowance() < 1 or not self._window_left(record.priority):
+        if self._sender.pace.allowance() < 1 or not self._window_left(record.priority):
             return False
         if not self._sender.send(record):
             return False
@@ -171,7 +168,7 @@ class Late:
         return max(0, left)
 
     def _spend(self) -> None:
-        self.pace.spend()
+        self._sender.pace.spend()
         self._busy = True
 
     # -- the outbox ---------------------------------------------------------

@@ -1,9 +1,9 @@
 """How fast the backlog goes: as fast as the broker answers, and no faster than is allowed.
 
-What is late must not make late what is live. Both share one link, so its queue is kept short: the
-rate falls by half when answers take longer than the quickest did and a target besides, and grows
-again by what is answered in time. So does LEDBAT (RFC 6817), whose target is 100 ms; the larger one
-here bears with the jitter of mobile links and leaves a live frame most of its time.
+What is late must not make late what is live. Both share one link, so its queue is kept short, as
+LEDBAT keeps it (RFC 6817, section 2.4.2): fewer messages are on their way while answers take longer
+than the quickest did and a target besides, and more while they do not. Its target is 100 ms; the
+larger one here bears with the jitter of mobile links, and leaves a live frame most of its time.
 """
 
 from __future__ import annotations
@@ -11,50 +11,48 @@ from __future__ import annotations
 from khaen.clock import Clock
 
 _TARGET_S = 0.25
-_LEAST = 10.0
-"""Frames a second on the worst of links …"""
-_FIRST = 100.0
-"""… and before anything is known of it."""
-_HALVE_S = 1.0
-"""The rate is halved this often at most: what was sent at the old one is still being answered."""
+_FIRST = 8.0
+"""Messages on their way before anything is known of the link."""
 _BURST_S = 0.1
 """So much of the rate may be saved up."""
 
 
 class Pace:
-    """Frames a second, `most` at most; times are seconds of the monotonic clock."""
+    """At most `rate` frames a second and `most` on their way; times are seconds of the monotonic
+    clock.
+    """
 
-    def __init__(self, most: float, clock: Clock) -> None:
-        self._most, self._clock = most, clock
-        self._least = min(_LEAST, most)
+    def __init__(self, rate: float, most: int, clock: Clock) -> None:
+        self._rate, self._most, self._clock = rate, most, clock
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Another connection, of which nothing is known."""
-        self.rate = min(_FIRST, self._most)
+        self._window = min(_FIRST, self._most)
         self._quickest = float("inf")
-        self._halved_at = float("-inf")
         self._saved, self._saved_at = self._most_saved(), self._clock.monotonic()
+
+    @property
+    def window(self) -> int:
+        """How many messages may be on their way."""
+        return int(self._window)
 
     def answered(self, took: float) -> None:
         """The broker's answer took so long."""
-        now = self._clock.monotonic()
         self._quickest = min(self._quickest, took)
-        if took <= self._quickest + _TARGET_S:
-            self.rate = min(self._most, self.rate + 1.0)
-        elif now - self._halved_at >= _HALVE_S:
-            self.rate = max(self._least, self.rate / 2)
-            self._halved_at = now
+        spare = (_TARGET_S - (took - self._quickest)) / _TARGET_S
+        grown = self._window + max(spare, -self._window / 2) / self._window
+        self._window = min(max(1.0, grown), self._most)
 
     def allowance(self) -> int:
-        """How many may go now."""
+        """How many may go now by the rate."""
         now = self._clock.monotonic()
-        saved = self._saved + (now - self._saved_at) * self.rate
+        saved = self._saved + (now - self._saved_at) * self._rate
         self._saved, self._saved_at = min(self._most_saved(), saved), now
         return int(self._saved)
 
     def _most_saved(self) -> float:
-        return max(1.0, self.rate * _BURST_S)
+        return max(1.0, self._rate * _BURST_S)
 
     def spend(self) -> None:
         """One goes."""

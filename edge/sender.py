@@ -9,6 +9,7 @@ from chirpstack_api import gw
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.flights import Flight, Flights
+from edge.pace import Pace
 from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from khaen import topics
@@ -38,7 +39,9 @@ class Link(Protocol):
 
 
 class Sender:
-    """Never hands the client more than the window; the backlog takes half of it at most."""
+    """Never hands the client more than the window; the backlog takes half of it at most, and less
+    where the link is slow.
+    """
 
     def __init__(
         self, settings: EdgeSettings, link: Link, dating: Dating, clock: Clock, counts: Counts
@@ -47,6 +50,7 @@ class Sender:
         self._clock, self._counts = clock, counts
         self._in_flight: dict[tuple[int, int], tuple[Number, float]] = {}
         self.flights = Flights(settings.forward)
+        self.pace = Pace(settings.forward.backlog_rate, settings.forward.window // 2, clock)
         self.connected_at: float | None = None
         """By the monotonic clock; None while there is no connection."""
 
@@ -54,13 +58,14 @@ class Sender:
         """Forget all that is on its way."""
         self._in_flight.clear()
         self.flights.clear()
+        self.pace.begin_anew()
 
     def room(self, *, late: bool) -> int:
         """How many messages may be handed over now."""
         if self.connected_at is None:
             return 0
         window = self._settings.forward.window
-        return max(0, (window // 2 if late else window) - len(self._in_flight))
+        return max(0, (self.pace.window if late else window) - len(self._in_flight))
 
     def awaits_live(self, position: int) -> bool:
         """Whether an ordinary frame before `position` went live and is not answered: it may yet be
@@ -82,10 +87,14 @@ class Sender:
             self._clock.monotonic() - oldest[1] > self._settings.forward.stuck_s
         )
 
-    def answered(self, connection: int, mid: int) -> tuple[Number, float] | None:
-        """There is an answer: for what, and how many seconds it took, if it was one of ours."""
+    def answered(self, connection: int, mid: int) -> Number | None:
+        """There is an answer: for what, if it was one of ours."""
         found = self._in_flight.pop((connection, mid), None)
-        return None if found is None else (found[0], self._clock.monotonic() - found[1])
+        if found is None:
+            return None
+        number, handed = found
+        self.pace.answered(self._clock.monotonic() - handed)
+        return number
 
     def send(self, record: Record, *, arrival: Arrival | None = None, tries: int = 1) -> bool:
         """Hand a record over, where there is room: live what arrived just now, else by the backlog.

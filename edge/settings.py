@@ -96,8 +96,9 @@ class ForwardSettings(Section):
     """Messages handed to the broker and not yet acknowledged; the backlog takes half of it."""
     backlog_window: int = Field(default=256, ge=4, le=4096)
     """Late frames sent and not yet receipted."""
-    backlog_rate: float = Field(default=500.0, gt=0, le=100_000)
-    """Late frames per second."""
+    backlog_rate: float = Field(default=1000.0, gt=0, le=100_000)
+    """Late frames per second at most; fewer while the broker is slow to answer. What receipts allow
+    is some 960: three quarters of the backlog's window, five times a second."""
     resend_priority_s: float = Field(default=5.0, gt=0)
     """A priority frame without receipt is sent again this long after its PUBACK, then doubling …"""
     resend_priority_max_s: float = Field(default=60.0, gt=0)

@@ -53,9 +53,12 @@ class SlowLink:
             while not self._over.is_set():
                 inner, _ = self._listener.accept()
                 self.accepted += 1
-                self._sockets.append(inner)
-                outer = socket.create_connection(self._target)
-                self._sockets.append(outer)
+                try:
+                    outer = socket.create_connection(self._target)
+                except OSError:  # nobody is there
+                    inner.close()
+                    continue
+                self._sockets += (inner, outer)
                 self._begin(self._carry_up, inner, outer)
                 self._begin(self._carry, outer, inner)
 
