@@ -58,6 +58,8 @@ class Condition(_Part):
     uptime_s: float
     site: str
     region: str
+    simulated: bool
+    """All that it hears is sealed as simulated."""
     faults: tuple[str, ...]
     gateways: tuple[GatewayCondition, ...]
     clock: ClockCondition

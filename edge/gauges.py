@@ -32,6 +32,7 @@ class Gauges(Collector):
         clock = condition.clock
         for name, text, value in (
             ("healthy", "1 while the agent does its work", not condition.faults),
+            ("simulated", "1 where all that is heard is simulated", condition.simulated),
             ("uptime_seconds", "Since the agent was started", condition.uptime_s),
             ("resident_bytes", "Memory of the agent", measure_memory()),
             ("clock_kept", "1 while somebody keeps the host's clock", clock.kept),

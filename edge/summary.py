@@ -21,6 +21,8 @@ def render(condition: Condition) -> Iterator[str]:
         f"version {condition.version}, up {span(condition.uptime_s)},"
         f" site {condition.site}, configuration {condition.configuration}",
     )
+    if condition.simulated:
+        yield from _line("SIMULATED", "nothing that this agent hears is real")
     clock = condition.clock
     kept = (
         f"kept by {clock.keeper or 'somebody'}, {clock.offset_ms:.1f} ms off"

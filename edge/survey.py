@@ -84,6 +84,7 @@ class Survey:
             uptime_s=self._clock.monotonic() - counts.started,
             site=agent.settings.site,
             region=agent.settings.region,
+            simulated=agent.settings.simulated,
             faults=tuple(faults),
             gateways=tuple(part for part in looks if part is not None),
             clock=ClockCondition(

@@ -20,12 +20,12 @@ from khaen.clock import format_time, from_micros
 from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
 from khaen.lorawan.frame import DataFrame, FrameError, JoinRequest, parse
-from khaen.uplink import Kind
+from khaen.uplink import Kind, Origin
 
 _PAGE: Final = 500
 _SELECT: Final = (
-    "SELECT r.id, e.epoch, r.seq, r.kind, r.priority, r.device, r.heard_at, r.settled_at, r.frame"
-    " FROM record r JOIN epoch e ON e.id = r.epoch"
+    "SELECT r.id, e.epoch, r.seq, r.kind, r.origin, r.priority, r.device, r.heard_at, r.settled_at,"
+    " r.frame FROM record r JOIN epoch e ON e.id = r.epoch"
 )
 _NEWEST: Final = f"{_SELECT} ORDER BY r.id DESC LIMIT ?"
 _NEXT: Final = f"{_SELECT} WHERE r.id > ? ORDER BY r.id LIMIT {_PAGE}"
@@ -50,6 +50,7 @@ class Line:
     seq: int
     at: datetime | None
     what: str
+    origin: Origin
     device: str
     f_cnt: int | None
     f_port: int | None
@@ -111,6 +112,7 @@ def _make_line(
     epoch: str,
     seq: int,
     kind: str,
+    origin: str,
     priority: int,
     device: str | None,
     heard_at: int | None,
@@ -125,6 +127,7 @@ def _make_line(
         epoch=epoch,
         seq=seq,
         at=None if heard_at is None else from_micros(heard_at),
+        origin=Origin(origin),
         size=len(frame.phy_payload),
         spreading_factor=lora.spreading_factor or None,
         frequency=frame.tx_info.frequency,
@@ -155,16 +158,20 @@ def _read_header(kind: Kind, phy: bytes, device: str) -> dict[str, Any]:
 
 
 def render(line: Line, *, several: bool = False) -> str:
-    """A line of 79 columns; with `several` gateways the end of its EUI stands beside the time."""
+    """A line of 80 columns, more where it is not real; with `several` gateways the end of its EUI
+    stands beside the time.
+    """
     at = "undated" if line.at is None else line.at.strftime("%H:%M:%S.%f")[:12]
     if several:
         at = f"{at[:8]} {line.gateway[-3:]}"
     radio = f"{line.rssi:>4} {line.snr:>5.1f}" if line.rssi else " " * 10
+    real = line.origin in (Origin.RADIO, Origin.HEARTBEAT)
     spread = f"SF{line.spreading_factor}" if line.spreading_factor else ""
     return (
         f"{at[:12]:12} {line.what:5} {line.device[:16]:16} {_or_blank(line.f_cnt):>5} "
         f"{_or_blank(line.f_port):>5} {line.size:>4} {spread:4} {radio} "
         f"{'!' if line.priority else ' '} {'receipted' if line.receipted else 'waiting'}"
+        f"{'' if real else f' {line.origin}'}"
     )
 
 

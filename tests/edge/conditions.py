@@ -58,6 +58,7 @@ def make_condition(*gateways: GatewayCondition, **over: Any) -> Condition:
         "uptime_s": 3 * 86_400 + 4 * 3600 + 5.0,
         "site": "kk",
         "region": "as923",
+        "simulated": False,
         "faults": (),
         "gateways": gateways or (make_gateway(),),
         "clock": ClockCondition(kept=True, keeper="chrony", offset_ms=0.31, error_ms=12.0),

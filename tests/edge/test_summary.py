@@ -58,6 +58,11 @@ def test_two_gateways_that_are_not() -> None:
         assert part in text
 
 
+def test_a_simulated_one_says_so_first() -> None:
+    lines = list(summary.render(make_condition(simulated=True)))
+    assert lines[1] == "SIMULATED nothing that this agent hears is real"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.4, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_061, "1 d 1 h")],

@@ -12,7 +12,7 @@ from edge.record import Arrival
 from edge.tail import Filter
 from khaen.errors import NotRunnable
 from khaen.receipt import EpochReceipt
-from khaen.uplink import Kind
+from khaen.uplink import Kind, Origin
 from tests.edge.fixtures import GATEWAY, START, make_arrival, make_outbox, make_receipt, run
 
 DATA = bytes.fromhex("40040302018007000255aabbcc01020304")
@@ -68,6 +68,11 @@ def test_lines_tell_what_frames_say_in_clear_and_no_payload(path: Path) -> None:
     text = "".join(line.to_json() for line in tail.read_newest(GATEWAY, path, 10))
     assert "aabbcc" not in text
     assert "business" not in text
+
+
+def test_what_is_not_real_says_so(path: Path) -> None:
+    line = replace(tail.read_newest(GATEWAY, path, 10)[1], origin=Origin.SIMULATED)
+    assert tail.render(line).endswith(" receipted simulated")
 
 
 def test_as_json(path: Path) -> None:
