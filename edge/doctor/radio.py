@@ -27,7 +27,14 @@ _QUIET_S: Final = 6 * 3600.0
 
 def check_agent(facts: Facts) -> Iterator[Finding]:
     """Whether an agent runs and does its work."""
-    if facts.agent is None:
+    if facts.settings.metrics_port == 0:
+        yield Finding(
+            code="agent_unasked",
+            grave=False,
+            cause="metrics_port is 0, so that nobody knows where to ask the agent.",
+            remedy="Set it to 9101, and restart the agent; then ask again.",
+        )
+    elif facts.agent is None:
         yield Finding(
             code="agent_silent",
             cause=f"No agent answers on 127.0.0.1:{facts.settings.metrics_port}"
@@ -47,7 +54,8 @@ def check_agent(facts: Facts) -> Iterator[Finding]:
 
 def check_port(facts: Facts) -> Iterator[Finding]:
     """Whether another program took the packet forwarder's port."""
-    if facts.agent is None and facts.settings.udp.enabled and facts.udp_holder is not None:
+    known = facts.agent is not None or facts.settings.metrics_port == 0
+    if not known and facts.settings.udp.enabled and facts.udp_holder is not None:
         port = facts.settings.udp.port
         yield Finding(
             code="udp_taken",

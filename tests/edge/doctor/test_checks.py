@@ -62,6 +62,11 @@ def agent(**over: Any) -> Any:
             "9101: it is no agent",
         ),
         (
+            {"agent": None, "settings": SETTINGS.model_copy(update={"metrics_port": 0})},
+            "agent_unasked",
+            "Set it to 9101",
+        ),
+        (
             {"agent": make_condition(faults=("the disk refuses",))},
             "agent_unwell",
             "the disk refuses",
