@@ -42,7 +42,7 @@ def find_bridge(folder: Path) -> Path:
     """The program in SRC, built in `folder` where SRC has its source. AssertionError without."""
     source = Path(os.environ["SRC"])
     for path in (source / NAME, source):
-        if path.is_file() and path.name == NAME:
+        if path.is_file():
             return path.resolve()
         if (path / "cmd" / NAME).is_dir():
             program = folder / NAME
