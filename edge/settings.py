@@ -159,7 +159,7 @@ class EdgeSettings(BaseSettings):
     status_s: float = Field(default=30.0, gt=0, le=3600)
     """Seconds between status documents."""
     metrics_port: int = Field(default=9101, ge=0, le=65535)
-    """Prometheus and `/health`, on loopback only; 0 takes any free port."""
+    """Prometheus, `/health` and `/status`, on loopback only; 0 takes any free port."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """How much is logged."""
     udp: UdpSettings = UdpSettings()
