@@ -3,9 +3,10 @@
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ from edge.outbox import Outbox
 from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
-from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox
+from khaen.wire import Heard
+from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox, make_receipt
+from tests.edge.test_forwarder import BACKLOG, bench
 from tests.edge.test_outbox import Ledger, declared, drain, payload_of, read_all, settled_of
+from tests.support.receipts import cover
 
 MIB = 1 << 20
 DAY_S = 86_400.0
@@ -24,14 +28,14 @@ PAYLOAD = 1_000
 
 
 def hear(
-    outbox: Outbox, count: int, *, kind: Kind = Kind.LORAWAN, priority: bool = False
+    outbox: Outbox, frames: int, *, kind: Kind = Kind.LORAWAN, priority: bool = False
 ) -> list[Record]:
     """Frames of a kilobyte, in groups as a busy gateway has them."""
     records: list[Record] = []
-    for start in range(0, count, 64):
+    for start in range(0, frames, 64):
         arrivals = [
             make_arrival(bytes([priority]) * PAYLOAD, kind=kind, priority=priority)
-            for _ in range(min(64, count - start))
+            for _ in range(min(64, frames - start))
         ]
         records += outbox.run([partial(outbox.append, arrivals)])[0].records
     return records
@@ -177,6 +181,50 @@ def test_the_file_does_not_grow_into_what_must_stay_free(
     assert outbox.shedding
     assert not outbox.volatile
     outbox.close()
+
+
+# -- the forwarder -----------------------------------------------------------
+
+
+def committed(sent: Iterable[Heard]) -> set[int]:
+    """Numbers that are settled once all of this has come."""
+    settled: set[int] = set()
+    for heard in sent:
+        assert heard.number is not None
+        settled.add(heard.number.seq)
+        if heard.kind is Kind.GONE:
+            for first, last in json.loads(heard.payload)["ranges"]:
+                settled |= set(range(first, last + 1))
+    return settled
+
+
+async def test_what_was_shed_on_its_way_does_not_choke_the_forwarder(tmp_path: Path) -> None:
+    async with bench(tmp_path, backlog_window=16) as b:
+        outbox = b.writer.outbox
+        outbox.bounds = replace(BOUNDS, quota=MIB)
+        payload = bytes(PAYLOAD)
+        await b.hear(*(make_arrival(payload) for _ in range(64)))
+        b.clock.advance(10)
+        b.forwarder.connect()
+        await b.pass_time(1)
+        assert len(b.link.seqs(BACKLOG)) == 12, "a quarter of the window is kept for calls"
+        for _ in range(20):
+            await b.hear(*(make_arrival(payload) for _ in range(64)))
+            b.answer()
+        assert outbox.shed > 500
+        settled: set[int] = set()
+        for _ in range(1_000):
+            await b.pass_time(1)
+            settled = committed(heard for _, heard, _ in b.link.sent if heard.kind is Kind.GONE)
+            settled |= set(b.link.seqs(BACKLOG))  # what went live was lost on its way
+            whole = next(seq for seq in count(1) if seq not in settled) - 1
+            above = sorted(seq for seq in settled if seq > whole)
+            entry = cover(outbox.present, whole, above, conflict=False)
+            await b.receive(make_receipt(entry))
+            if not (await b.writer.submit(outbox.count)).backlog:
+                break
+        last = (await b.writer.submit(outbox.count)).last_seq
+        assert settled == set(range(1, last + 1))
 
 
 # -- files of older agents ----------------------------------------------------
