@@ -119,6 +119,7 @@ class NetworkServer:
                 yield
         finally:
             self._closing = True
+            self._room.release()  # the client's thread may wait for it
             if self._storing:
                 await asyncio.wait(self._storing, timeout=_STOP_S)
             await asyncio.to_thread(self._client.stop, _STOP_S)
@@ -130,9 +131,10 @@ class NetworkServer:
 
     def _receive(self, message: Message) -> None:
         """Hand a message to the loop. Waiting here holds the broker back."""
+        free = self._room.acquire(timeout=_HOLD_S)
         if self._closing:
-            return  # not acknowledged, it comes again
-        if self._room.acquire(timeout=_HOLD_S):
+            self._room.release()  # not acknowledged, it comes again
+        elif free:
             self._loop.call_soon_threadsafe(self._take, message)
         else:
             self._refuse("outbox_busy")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -60,11 +61,11 @@ class Publisher:
 
     def __init__(self, port: int) -> None:
         session = Session(client_id=f"network-server-{uuid.uuid4()}")
-        self._sent: set[tuple[int, int]] = set()
+        self._taken: set[tuple[int, int]] = set()
         self._client = Client(
             MqttSettings(port=port),
             session,
-            Handlers(published=lambda number, mid, _taken: self._sent.discard((number, mid))),
+            Handlers(published=lambda number, mid, _accepted: self._taken.add((number, mid))),
         )
 
     async def __aenter__(self) -> "Publisher":
@@ -79,8 +80,7 @@ class Publisher:
         """Returns when the broker has it."""
         sent = self._client.publish(topic, payload, qos=qos)
         assert sent is not None
-        self._sent.add(sent)
-        await eventually(lambda: sent not in self._sent, bool)
+        await eventually(lambda: sent in self._taken, bool)
 
 
 @pytest.fixture
@@ -138,6 +138,22 @@ async def test_the_broker_keeps_what_came_while_the_agent_was_away(
             await asyncio.sleep(0.2)
         counters = [json.loads(payload).get("fCnt", 0) for payload in await station.payloads()]
         assert sorted(counters) == list(range(30))
+
+
+async def test_a_slow_disk_holds_the_broker_back_and_no_stop(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    slow_disk = threading.Event()
+    async with make_station(tmp_path) as station, Publisher(broker.port) as publisher:
+        try:
+            async with listening(broker, station):
+                station.writer.post(slow_disk.wait, patience=0)
+                for f_cnt in range(100):
+                    await publisher.publish(UP, chirpstack.as_json(up(f_cnt)), qos=0)
+                await asyncio.sleep(0.2)
+        finally:
+            slow_disk.set()
+        assert 0 < len(await station.await_records(1)) <= 64
 
 
 async def test_a_broker_that_goes_away_is_said_and_found_again(
