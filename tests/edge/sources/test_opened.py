@@ -1,5 +1,6 @@
 """The real agent with every source that its settings can name, before a real broker."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +11,19 @@ from pathlib import Path
 import pytest
 from chirpstack_api import gw
 
+from edge.settings import ForwardSettings
+from edge.source_settings import ConcentratordSettings, NetworkServerSettings
 from khaen import topics, wire
+from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
 from khaen.mqtt import Message
 from khaen.uplink import Kind
 from tests.edge.agent import REPOSITORY, Listener, forwarding, listening, running, write_config
 from tests.edge.fixtures import GATEWAY
+from tests.edge.sources.bench import eventually
 from tests.edge.sources.test_concentratord import PHY, make_downlink, make_frame
+from tests.edge.test_program import make_settings
+from tests.edge.test_program import running as program_running
 from tests.support import chirpstack
 from tests.support.broker import Mosquitto, find_mosquitto
 from tests.support.concentratord import Concentratord
@@ -130,6 +137,32 @@ def test_no_event_is_lost_by_kills_under_load(
         with running(config):
             listener.wait_for(lambda messages: events(messages) >= said)
         assert events(listener.messages) == said
+
+
+async def test_other_settings_lose_no_event_and_a_stranger_leaves_the_former_in_force(
+    mosquitto: Callable[..., Mosquitto], daemon: Concentratord, tmp_path: Path
+) -> None:
+    broker, beside = mosquitto(), mosquitto()
+    server = NetworkServerSettings(port=beside.port)
+    forward = ForwardSettings(puback=True)
+    settings = make_settings(tmp_path, broker, gateways=(), network_server=server, forward=forward)
+    changed = settings
+    lines = [b'{"n":%d}' % index for index in range(_EVENTS)]
+    with listening(broker.port, LIVE, topics.backlog(GATEWAY)) as listener:
+        async with program_running(settings) as program:
+            await eventually(lambda: beside.log.count("-events"), bool)
+            with publishing(beside.port, lines):
+                for turn in range(3):
+                    changed = settings.model_copy(update={"heartbeat_s": 100.0 + turn})
+                    await program.apply(changed)
+                daemon.gateway = GatewayEui("00000000000000aa")
+                stranger = ConcentratordSettings(
+                    event_url=daemon.event_url, command_url=daemon.command_url
+                )
+                with pytest.raises(NotRunnable, match="00000000000000aa"):
+                    await program.apply(settings.model_copy(update={"concentratord": stranger}))
+                assert program.settings == changed
+            await asyncio.to_thread(listener.wait_for, lambda m: events(m) >= set(lines))
 
 
 def has_news(before: int, messages: Sequence[Message]) -> bool:
