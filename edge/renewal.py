@@ -39,19 +39,19 @@ class Renewal:
         return tuple(_look(file) for file in self._settings.files())
 
     async def run(self) -> None:
-        """Look at the files for ever."""
-        while True:
+        """Look at the files for ever, where there are any."""
+        while self._settings.files():
             await asyncio.sleep(_EVERY_S)
-            self.check()
+            await self.check()
 
-    def check(self) -> None:
-        """Look at the files once."""
-        now = self._look()
+    async def check(self) -> None:
+        """Look at the files once: in a thread, because a card may hang."""
+        now = await asyncio.to_thread(self._look)
         if now == self._seen:
             return
         self._seen = now
         try:
-            self._try()
+            await asyncio.to_thread(self._try)
         except SettingsError as error:
             _log.error("new_files_not_used", reason=str(error))
             self._warnings.add(_UNREADABLE)

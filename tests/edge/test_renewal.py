@@ -35,9 +35,9 @@ class Bench:
     def count(self) -> None:
         self.renewed += 1
 
-    def check(self) -> int:
+    async def check(self) -> int:
         """How often it was renewed in all."""
-        self.renewal.check()
+        await self.renewal.check()
         return self.renewed
 
 
@@ -49,42 +49,48 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(authority, authority.issue("gateway"), password)
 
 
-def test_nothing_changed_nothing_done(bench: Bench) -> None:
-    assert bench.check() == bench.check() == 0
+async def test_nothing_changed_nothing_done(bench: Bench) -> None:
+    assert await bench.check() == await bench.check() == 0
 
 
-def test_each_renewed_file_is_used_once(bench: Bench) -> None:
+async def test_each_renewed_file_is_used_once(bench: Bench) -> None:
     bench.authority.issue("gateway")
-    assert bench.check() == bench.check() == 1
+    assert await bench.check() == await bench.check() == 1
     bench.password.write_text("second password\n")
-    assert bench.check() == bench.check() == 2
+    assert await bench.check() == await bench.check() == 2
     assert not list(bench.warnings)
 
 
-def test_a_broken_file_is_warned_of_and_leaves_the_connection(bench: Bench) -> None:
+async def test_a_broken_file_is_warned_of_and_leaves_the_connection(bench: Bench) -> None:
     good = bench.own.cert.read_bytes()
     bench.own.cert.write_text("half a certi")
-    assert bench.check() == 0
+    assert await bench.check() == 0
     assert list(bench.warnings) == ["certificate_unreadable"]
     bench.own.cert.unlink()
-    assert bench.check() == 0
+    assert await bench.check() == 0
     bench.own.cert.write_bytes(good)
-    assert bench.check() == 1
+    assert await bench.check() == 1
     assert not list(bench.warnings)
 
 
-def test_a_certificate_and_its_key_may_come_apart(bench: Bench, tmp_path: Path) -> None:
+async def test_a_certificate_and_its_key_may_come_apart(bench: Bench, tmp_path: Path) -> None:
     new = Authority(tmp_path / "elsewhere").issue("gateway")
     bench.own.cert.write_bytes(new.cert.read_bytes())
-    assert bench.check() == 0
+    assert await bench.check() == 0
     assert list(bench.warnings) == ["certificate_unreadable"]
     bench.own.key.write_bytes(new.key.read_bytes())
-    assert bench.check() == 1
+    assert await bench.check() == 1
     assert not list(bench.warnings)
 
 
-def test_one_that_is_over_is_not_used(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_one_that_is_over_is_not_used(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     bench.authority.issue("gateway", begins=timedelta(days=-2), ends=timedelta(days=-1))
-    assert bench.check() == 0
+    assert await bench.check() == 0
     assert list(bench.warnings) == ["certificate_unreadable"]
     assert f"{bench.own.cert} has expired" in capsys.readouterr().out
+
+
+async def test_without_files_there_is_nothing_to_look_at() -> None:
+    await Renewal(MqttSettings(), lambda: None, Warnings(), SystemClock()).run()
