@@ -110,8 +110,8 @@ class Bench:
             if answer:
                 self.answer()
 
-    async def receive(self, receipt: Receipt) -> None:
-        self.forwarder.receive(receipt)
+    async def receive(self, receipt: Receipt, *, retained: bool = False) -> None:
+        self.forwarder.receive(receipt, retained=retained)
         await self.writer.submit(self.writer.outbox.count)  # after the receipt was obeyed
 
     def receipt(self, watermark: int, upto: int | None = None, **facts: Any) -> Receipt:
@@ -326,6 +326,29 @@ async def test_a_conflict_brings_new_numbers(tmp_path: Path) -> None:
             (old, 4, Kind.GONE),
         ]
         assert late[-1].payload == b'{"reason":"released","ranges":[[1,3]]}'
+
+
+@pytest.mark.parametrize(
+    ("connections", "retained", "another"), [(1, True, True), (1, False, False), (2, True, False)]
+)
+async def test_numbers_that_were_settled_before_they_were_given_are_another_lifes(
+    tmp_path: Path, connections: int, retained: bool, another: bool
+) -> None:
+    """Nobody can have had a receipt for them before our first connection."""
+    async with bench(tmp_path) as b:
+        old = b.writer.outbox.present
+        await b.hear(*frames(3))
+        for number in range(connections):
+            if number:
+                b.forwarder.disconnect()
+            b.forwarder.connect()
+            await b.forwarder.step()
+        await b.receive(b.receipt(3), retained=retained)
+        assert (b.writer.outbox.present != old) is another
+        counts = await b.writer.submit(b.writer.outbox.count)
+        assert counts.backlog == (4 if another else 0), (
+            "three frames, and the word of their numbers"
+        )
 
 
 async def test_late_frames_keep_to_their_window_and_leave_room_for_alarms(tmp_path: Path) -> None:
