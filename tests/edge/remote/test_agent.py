@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 import secrets
 import threading
 import time
@@ -292,6 +293,28 @@ def test_a_bad_document_changes_nothing_and_says_why(
             )
         )
         assert agent.stop() == 0
+
+
+def test_while_the_disk_refuses_no_trial_begins(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    broker = mosquitto()
+    config = configure(tmp_path, broker.port)
+    with (
+        listening(broker.port, *FRAMES, STATE) as here,
+        receipting(here),
+        running(config) as agent,
+    ):
+        here.wait_for(lambda messages: len(messages) > 0)
+        unlimited = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (0, -1))
+        publish(here, "calm", heartbeat_s=30)
+        state = await_state(here, "calm", Outcome.REFUSED)
+        assert state.reason is not None
+        assert state.reason.endswith("outbox-remote.json: cannot be written: File too large")
+        resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        publish(here, "calm", heartbeat_s=30)
+        await_state(here, "calm", Outcome.KEPT)
+    assert sorted(file.name for file in tmp_path.glob("*remote*")) == ["outbox-remote.json"]
 
 
 def test_nothing_is_obeyed_where_nobody_asked_for_it(
