@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge import systemd
 from edge.settings import UdpSettings
 from khaen import log
 from khaen.errors import NotRunnable
+from khaen.ids import GatewayEui
+
+if TYPE_CHECKING:
+    from edge.sources.semtech_udp import Pull
 
 _log = log.logger()
 _KEPT_BYTES: Final = 4 * 1024 * 1024
@@ -21,6 +25,8 @@ class Port:
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._settings: UdpSettings | None = None
+        self.pulls: dict[GatewayEui, Pull] = {}
+        """Where each gateway's packet forwarder was last, towards this socket."""
 
     def take(self, wanted: UdpSettings) -> socket.socket | None:
         """The socket, None where none is wanted; the same while the address is the same.
@@ -36,6 +42,7 @@ class Port:
         self.close()
         if kept is not None:
             _log.info("udp_socket_inherited", port=kept.getsockname()[1])
+        self.pulls.clear()  # a forwarder hears nobody but whom it sends to
         self._socket, self._settings = fresh, wanted
         return fresh
 

@@ -214,7 +214,7 @@ class Program:
     async def _hear(self, generation: Generation) -> AsyncIterator[None]:
         """All sources that the settings ask for."""
         udp = self._port.take(generation.settings.udp)
-        async with sources.opened(generation, udp):
+        async with sources.opened(generation, udp, self._port.pulls):
             if not self._announced:
                 self._announce(udp)
             yield

@@ -10,12 +10,19 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from edge.generation import Generation
+from khaen.ids import GatewayEui
+
+if TYPE_CHECKING:
+    from edge.sources.semtech_udp import Pull
 
 
 @asynccontextmanager
-async def opened(generation: Generation, udp: socket.socket | None) -> AsyncIterator[None]:
+async def opened(
+    generation: Generation, udp: socket.socket | None, pulls: dict[GatewayEui, Pull]
+) -> AsyncIterator[None]:
     """All sources of a generation, Semtech's on the socket `udp`. Raises NotRunnable.
 
     What names no gateway itself is heard by the first.
@@ -27,7 +34,7 @@ async def opened(generation: Generation, udp: socket.socket | None) -> AsyncIter
         if udp is not None:
             from edge.sources import semtech_udp
 
-            source = semtech_udp.SemtechUdp(stations, clock, counts)
+            source = semtech_udp.SemtechUdp(stations, clock, counts, pulls)
             await stack.enter_async_context(semtech_udp.listening(source, udp))
         if settings.concentratord is not None:
             from edge.sources.concentratord import Concentratord

@@ -47,7 +47,7 @@ Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pull:
+class Pull:
     """Where a PULL_DATA came from, of which version, and when by the monotonic clock.
 
     `former` is the address before this one; `returned` when one last came back to a former one.
@@ -82,12 +82,17 @@ class SemtechUdp(asyncio.DatagramProtocol):
     """The packet forwarders of all `gateways`, on one socket."""
 
     def __init__(
-        self, gateways: Mapping[GatewayEui, Gateway], clock: Clock, counts: Counts
+        self,
+        gateways: Mapping[GatewayEui, Gateway],
+        clock: Clock,
+        counts: Counts,
+        pulls: dict[GatewayEui, Pull] | None = None,
     ) -> None:
+        """`pulls` are those of a socket that was there before."""
         self._gateways, self._clock, self._counts = gateways, clock, counts
         self._transport: asyncio.DatagramTransport | None = None
         self._logged: dict[str, float] = {}
-        self._pulls: dict[GatewayEui, _Pull] = {}
+        self._pulls = {} if pulls is None else pulls
         for eui, gateway in gateways.items():
             gateway.way_down = partial(self._transmit, eui)
 
@@ -144,19 +149,19 @@ class SemtechUdp(asyncio.DatagramProtocol):
             token = int.from_bytes(data[1:3], "little")
             gateway.downlinks.answered(token, txpk.parse_ack(data[_WITH_EUI:]))
 
-    def _follow(self, eui: GatewayEui, version: int, addr: Address) -> _Pull:
+    def _follow(self, eui: GatewayEui, version: int, addr: Address) -> Pull:
         """Where a forwarder is now. One that was started again has a new address; two that pull
         for one gateway come back to theirs in turns, and then half of all downlinks go astray.
         """
         last, now = self._pulls.get(eui), self._clock.monotonic()
         if last is None:
-            return _Pull(address=addr, version=version, at=now)
+            return Pull(address=addr, version=version, at=now)
         former, returned = last.former, last.returned
         if addr != last.address:
             former, returned = last.address, now if addr == last.former else returned
         if returned is not None and now - returned > _TWO_S:
             returned = None
-        return _Pull(address=addr, version=version, at=now, former=former, returned=returned)
+        return Pull(address=addr, version=version, at=now, former=former, returned=returned)
 
     def _transmit(self, eui: GatewayEui, token: int, packet: dict[str, Any]) -> bool:
         """Give a forwarder a `txpk`; False where there is no way to it."""

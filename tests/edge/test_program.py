@@ -144,10 +144,14 @@ async def test_a_downlink_goes_to_the_forwarder_of_its_gateway(
     item.tx_info.modulation.lora.code_rate = gw.CR_4_5
     with listening(broker.port, "as923/gateway/+/event/ack") as listener:
         async with (
-            running(settings),
+            running(settings) as program,
             pulling(settings, GATEWAY) as first,
             pulling(settings, OTHER) as second,
         ):
+            await program.apply(settings.model_copy(update={"heartbeat_s": 50.0}))
+            assert program.generation is not None
+            client = program.generation.stations[OTHER].broker.client
+            await until(lambda: client.connected)
             topic = topics.down("as923", OTHER)
             listener.client.publish(topic, command.SerializeToString())
             order = await asyncio.to_thread(second.recv, 4096)
