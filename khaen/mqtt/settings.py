@@ -85,11 +85,13 @@ class MqttSettings(BaseModel):
         """
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file)
         except OSError as error:  # ssl.SSLError is one
-            raise SettingsError(
-                f"mqtt: cannot use {self.ca_file}, {self.cert_file}, {self.key_file}: {error}"
-            ) from error
+            raise SettingsError(f"mqtt.ca_file: cannot use {self.ca_file}: {error}") from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.cert_file is not None:
+            try:
+                context.load_cert_chain(self.cert_file, self.key_file)
+            except OSError as error:
+                files = f"{self.cert_file} with {self.key_file or 'the key in it'}"
+                raise SettingsError(f"mqtt.cert_file: cannot use {files}: {error}") from error
         return context

@@ -79,9 +79,9 @@ def test_certificates(tmp_path: Path) -> None:
     soon = authority.issue("soon", ends=timedelta(days=3, hours=1))
     for cert, key, says in (
         (good.cert, good.key, []),
-        (good.cert, other.key, ["mqtt: cannot use "]),
-        (good.cert, tmp_path / "none", ["mqtt: cannot use "]),
-        (tmp_path / "none", good.key, ["mqtt: cannot use "]),
+        (good.cert, other.key, ["mqtt.cert_file: cannot use "]),
+        (good.cert, tmp_path / "none", ["mqtt.cert_file: cannot use "]),
+        (tmp_path / "none", good.key, ["mqtt.cert_file: cannot use "]),
         (ended.cert, ended.key, [f"mqtt: {ended.cert} ended "]),
         (early.cert, early.key, [f"mqtt: {early.cert} begins "]),
         (soon.cert, soon.key, [f"(mqtt: {soon.cert} ends in 3 days: renew it)"]),
