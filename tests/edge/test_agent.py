@@ -205,6 +205,12 @@ def test_a_full_disk_is_said_aloud_and_got_over(
     ):
         radio.push(b"\x40before")
         assert radio.collect(2)
+        # The first heartbeat, too, is on disk.
+        listener.wait_for(
+            lambda messages: (
+                any(m.topic == STATUS for m in messages) and last_status(messages).last_seq == 2
+            )
+        )
         unlimited = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (0, -1))
         radio.push(b"\x40meanwhile")
         listener.wait_for(lambda messages: b"\x40meanwhile" in by_number(messages).values())
