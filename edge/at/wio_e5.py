@@ -1,6 +1,6 @@
 """Seeed Wio-E5 (LoRa-E5), in its test mode.
 
-LoRa-E5 AT Command Specification V1.0 (files.seeedstudio.com), section 4.28 TEST: RFCFG, RXLRPKT. A
+LoRa-E5 AT Command Specification V1.0 (files.seeedstudio.com), TEST: RFCFG, RXLRPKT. A
 packet is two lines. It is told no coding rate: a receiver reads that in each frame's header.
 """
 

@@ -1,8 +1,9 @@
 """ChirpStack Concentratord, over ZeroMQ: what the concentrator hears, and whole downlinks to it.
 
-chirpstack-concentratord 4 (libconcentratord, events.rs and commands.rs): it publishes `gw.Event`
-and answers `gw.Command`; before 4.4 an event was two frames, its name and its message. PUB/SUB has
-no acknowledgement: what it publishes while nobody listens, or while the agent starts, is lost.
+chirpstack-concentratord 4.5 and later (libconcentratord, events.rs and commands.rs): it publishes
+`gw.Event` and answers `gw.Command`; an earlier one has another protocol and answers with nothing.
+PUB/SUB has no acknowledgement: what it publishes while nobody listens, or while the agent starts,
+is lost.
 """
 
 from __future__ import annotations
@@ -151,10 +152,15 @@ class Concentratord:
         except (TimeoutError, DecodeError):
             self._warn(away=True)
             return
+        if not said:
+            raise NotRunnable(
+                f"concentratord at {self._settings.command_url} does not say which gateway it is:"
+                " it is older than 4.5; install a newer one"
+            )
         gateway = self._gateways.get(GatewayEui(said))
         if gateway is None:
             raise NotRunnable(
-                f"concentratord at {self._settings.command_url} is gateway {said or 'nobody'},"
+                f"concentratord at {self._settings.command_url} is gateway {said},"
                 " which is not configured: set gateway_eui to it, or add it to [[gateways]]"
             )
         self._gateway = gateway
@@ -187,9 +193,11 @@ class Concentratord:
 
     async def _hear(self) -> None:
         while True:
-            parts = await self._events.recv_multipart()
+            message, *more = await self._events.recv_multipart()
             try:
-                self._take(_read(parts))
+                self._take(gw.Event() if more else gw.Event.FromString(message))
+            except DecodeError:
+                self._counts.refused.labels(reason="not_protobuf").inc()
             except WireError as error:
                 self._counts.refused.labels(reason=error.reason).inc()
 
@@ -271,18 +279,3 @@ class Concentratord:
         outcome = gw.OK if gw.OK in statuses else statuses[-1]
         self._counts.downlinks.labels(status=gw.TxAckStatus.Name(outcome).lower()).inc()
         gateway.publish_ack(ack)
-
-
-def _read(parts: list[bytes]) -> gw.Event:
-    """The event of one message. Raises WireError."""
-    try:
-        match parts:
-            case [event]:
-                return gw.Event.FromString(event)
-            case [b"up", frame]:
-                return gw.Event(uplink_frame=gw.UplinkFrame.FromString(frame))
-            case [b"stats", stats]:
-                return gw.Event(gateway_stats=gw.GatewayStats.FromString(stats))
-    except DecodeError as error:
-        raise WireError("not_protobuf") from error
-    raise WireError("unknown_event", f"{len(parts)} parts")
