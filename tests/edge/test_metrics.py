@@ -21,10 +21,12 @@ class FakeSurvey:
     faults: list[str] = field(default_factory=list)
     condition: Condition | None = field(default_factory=make_condition)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
     asked: int = 0
 
     async def find_faults(self) -> list[str]:
         self.asked += 1
+        self.began.set()
         await self.gate.wait()
         return self.faults
 
@@ -108,8 +110,7 @@ async def test_one_question_is_looked_into_at_a_time_and_few_may_wait(
     survey.gate.clear()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(get(port, "/health"))
-        while not survey.asked:
-            await asyncio.sleep(0.01)
+        await survey.began.wait()
         others = [group.create_task(talk(port, b"GET /health HTTP/1.1\r\n\r\n")) for _ in range(40)]
         turned_away = 0
         while turned_away < 25:
