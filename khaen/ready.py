@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
 
 def announce(program: str, **addresses: str) -> None:
-    """Say that `program` is ready at `addresses` (`url`, `metrics`, …), after ports are bound."""
-    print(json.dumps({"ready": program, **addresses}), flush=True, file=sys.stdout)
+    """Say that `program` is ready at `addresses` (`url`, `metrics`, …), after ports are bound.
+
+    A program whose output cannot be written (a file on a full disk) works all the same.
+    """
+    with contextlib.suppress(OSError):
+        print(json.dumps({"ready": program, **addresses}), flush=True, file=sys.stdout)
 
 
 def parse(line: str) -> dict[str, str] | None:
