@@ -14,8 +14,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge import schema
 from edge.record import Arrival, Instant, Record
@@ -31,6 +32,17 @@ _COLUMNS = (
     " b.boot_id, r.boot_us, r.frame"
 )
 _FROM = " FROM record r JOIN epoch e ON e.id = r.epoch JOIN boot b ON b.id = r.boot "
+
+
+class _Gap(NamedTuple):
+    """Positions between which no record has a true time, and the times at both ends."""
+
+    first: int
+    last: float
+    times: tuple[datetime | None, datetime | None]
+
+
+_NO_GAP = _Gap(0, 0, (None, None))
 
 
 class Shelf:
@@ -60,6 +72,7 @@ class Shelf:
 
     def _load(self) -> None:
         """Take from the file what is kept in memory beside it."""
+        self._gap = _NO_GAP
         row = self.db.execute("SELECT id, epoch, last_seq FROM epoch ORDER BY id DESC").fetchone()
         if row is None:
             self.begin()
@@ -224,6 +237,8 @@ class Shelf:
 
     def insert(self, records: Iterable[Record], epoch_row: int) -> None:
         """Store records as they are numbered."""
+        if self._gap.last == inf:
+            self._gap = _NO_GAP
         self.unsettled += self.db.executemany(
             "INSERT INTO record (id, epoch, seq, kind, priority, origin, device, topic, clock,"
             " heard_at, boot, boot_us, frame) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -312,6 +327,7 @@ class Shelf:
             boot_id, boot_us, frame,
         ) = row  # fmt: skip
         dated = clock is not None
+        after, before = (None, None) if dated else self._true_times(position)
         return Record(
             position=position,
             number=Number(epoch=epoch, seq=seq),
@@ -327,14 +343,32 @@ class Shelf:
             ),
             device=device,
             topic=topic,
-            after=None if dated else self._true_time("< ? ORDER BY id DESC", position),
-            before=None if dated else self._true_time("> ? ORDER BY id", position),
+            after=after,
+            before=before,
         )
 
-    def _true_time(self, where: str, position: int) -> datetime | None:
-        """The nearest true time on one side of a position."""
-        row = self.db.execute(
-            f"SELECT heard_at FROM record WHERE clock IS NOT NULL AND id {where} LIMIT 1",  # noqa: S608
+    def _true_times(self, position: int) -> tuple[datetime | None, datetime | None]:
+        """The nearest true times on both sides of a position.
+
+        A boot without a clock leaves many records without one: they are passed over once, not for
+        each of them.
+        """
+        if not self._gap.first < position < self._gap.last:
+            below = self._find_true("< ? ORDER BY id DESC", position)
+            above = self._find_true("> ? ORDER BY id", position)
+            self._gap = _Gap(
+                below[0] if below else -1,
+                above[0] if above else inf,
+                (
+                    from_micros(below[1]) if below else None,
+                    from_micros(above[1]) if above else None,
+                ),
+            )
+        return self._gap.times
+
+    def _find_true(self, where: str, position: int) -> tuple[int, int] | None:
+        row: tuple[int, int] | None = self.db.execute(
+            f"SELECT id, heard_at FROM record WHERE clock IS NOT NULL AND id {where} LIMIT 1",  # noqa: S608
             (position,),
         ).fetchone()
-        return from_micros(row[0]) if row else None
+        return row
