@@ -19,10 +19,10 @@ import structlog
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.edge import GATEWAY, make_arrival, read_written
-from edge.bounds import Bounds
 from edge.dating import Dating
 from edge.host import Host
-from edge.outbox import Outbox
+from edge.outbox.bounds import Bounds
+from edge.outbox.outbox import Outbox
 from khaen.clock import ManualClock, SystemClock
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Origin

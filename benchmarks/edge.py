@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import structlog
 from chirpstack_api import gw
 
-from edge.bounds import Bounds
 from edge.dating import Dating
 from edge.host import Host
-from edge.outbox import Outbox
-from edge.record import Arrival
+from edge.outbox.bounds import Bounds
+from edge.outbox.outbox import Outbox
+from edge.outbox.record import Arrival
+from edge.outbox.writer import Writer
 from edge.settings import OutboxSettings
-from edge.writer import Writer
 from khaen.clock import SystemClock
 from khaen.ids import GatewayEui
 from khaen.uplink import Kind, Origin

@@ -18,11 +18,11 @@ from chirpstack_api import gw
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from edge import txpk
 from edge.counts import Counts
 from edge.dating import Dating, from_gps
-from edge.tally import Tally
-from edge.txpk import MAX_DELAY_S, Status, TxpkError
+from edge.semtech import txpk
+from edge.semtech.tally import Tally
+from edge.semtech.txpk import MAX_DELAY_S, Status, TxpkError
 from khaen.clock import Clock
 from khaen.errors import WireError
 from khaen.ids import GatewayEui

@@ -9,9 +9,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.host import Host
+from edge.outbox.writer import Writer
 from edge.settings import EdgeSettings
 from edge.station import Remote, Station
-from edge.writer import Writer
 from khaen.clock import Clock
 from khaen.ids import GatewayEui
 from khaen.mqtt import Connect

@@ -11,12 +11,12 @@ from chirpstack_api import gw
 
 from edge.counts import Counts
 from edge.dating import Dating
-from edge.forwarder import Forwarder
-from edge.outbox import Stored
-from edge.record import Arrival
+from edge.forwarding.forwarder import Forwarder
+from edge.outbox.outbox import Stored
+from edge.outbox.record import Arrival
+from edge.outbox.writer import Writer
 from edge.settings import EdgeSettings
 from edge.sorting import sort
-from edge.writer import Writer
 from khaen.clock import Clock, Rung
 from khaen.priority import PriorityList
 from khaen.uplink import Kind, Origin

@@ -107,7 +107,7 @@ Command = Callable[[EdgeSettings, argparse.Namespace], int]
 
 
 def _with_settings(command: Command, options: argparse.Namespace) -> int:
-    from edge import effective
+    from edge.desk import effective
 
     found = effective.look(options.config)
     if getattr(options, "print_config", False):
@@ -131,7 +131,7 @@ def _run(loaded: EdgeSettings, options: argparse.Namespace) -> int:
 
 
 def _check(loaded: EdgeSettings, options: argparse.Namespace) -> int:
-    from edge import check, effective
+    from edge.desk import check, effective
 
     findings = list(check.find(effective.look(options.config), SystemClock()))
     for finding in findings:
@@ -144,25 +144,25 @@ def _check(loaded: EdgeSettings, options: argparse.Namespace) -> int:
 
 
 def _status(loaded: EdgeSettings, options: argparse.Namespace) -> int:
-    from edge import terminal
+    from edge.desk import terminal
 
     return terminal.show_status(loaded, options)
 
 
 def _tail(loaded: EdgeSettings, options: argparse.Namespace) -> int:
-    from edge import terminal
+    from edge.desk import terminal
 
     return terminal.show_tail(loaded, options)
 
 
 def _drain(loaded: EdgeSettings, options: argparse.Namespace) -> int:
-    from edge import terminal
+    from edge.desk import terminal
 
     return terminal.wait_for_drain(loaded, options)
 
 
 def _doctor(loaded: EdgeSettings, options: argparse.Namespace) -> int:
-    from edge import terminal
+    from edge.desk import terminal
 
     return terminal.call_doctor(loaded, options)
 
@@ -175,7 +175,7 @@ def _units(loaded: EdgeSettings, options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from edge import tap
+    from edge.tap import tap
     from khaen.capture import Limits, megabytes
 
     limits = Limits(

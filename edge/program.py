@@ -16,15 +16,15 @@ from edge import sources, systemd
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.generation import Generation, Hear
+from edge.health.metrics import Metrics
+from edge.health.survey import Survey
 from edge.host import Host
 from edge.lock import hold
-from edge.metrics import Metrics
-from edge.outbox import Outbox
-from edge.port import Port
+from edge.outbox.outbox import Outbox
+from edge.outbox.writer import Writer
+from edge.semtech.port import Port
 from edge.settings import EdgeSettings
 from edge.station import Remote
-from edge.survey import Survey
-from edge.writer import Writer
 from khaen import log, ready
 from khaen.clock import Clock, SystemClock
 from khaen.errors import NotRunnable, SettingsError

@@ -65,7 +65,7 @@ class SerialSettings(Section):
     @field_validator("dialect")
     @classmethod
     def _known(cls, name: str) -> str:
-        known = plugins.names("edge.at")
+        known = plugins.names("edge.modem.at")
         if name not in known:
             raise ValueError(f"there is no dialect {name!r}; there are: {', '.join(known)}")
         return name

@@ -10,20 +10,20 @@ from typing import Any, Protocol
 from chirpstack_api import gw
 
 from edge import heartbeat
-from edge.broker import Broker, Listeners
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.downlinks import Downlinks, Transmit, Transmitter
-from edge.forwarder import Forwarder
+from edge.forwarding.broker import Broker, Listeners
+from edge.forwarding.forwarder import Forwarder
+from edge.forwarding.renewal import Renewal
+from edge.forwarding.rivals import Rivals
+from edge.health.status import Status
+from edge.health.vitals import Vitals
 from edge.host import Host
 from edge.intake import Intake
-from edge.renewal import Renewal
-from edge.rivals import Rivals
+from edge.outbox.writer import Writer
 from edge.settings import EdgeSettings
-from edge.status import Status
-from edge.vitals import Vitals
 from edge.warnings import Warnings
-from edge.writer import Writer
 from khaen import log, priority, topics
 from khaen.clock import Clock
 from khaen.errors import StoreUnavailable, WireError

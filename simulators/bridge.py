@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from chirpstack_api import gw
 
-from edge import rxpk
+from edge.semtech import rxpk
 from khaen.ids import GatewayEui
 from khaen.lorawan.region import data_rate_of
 from simulators.agenda import NEVER

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from edge import inquiry
-from edge.condition import CertificateCondition, Condition
+from edge.desk import inquiry
 from edge.doctor import machine, others, probes, radio, road
 from edge.doctor.facts import Check, Facts, Finding
+from edge.health.condition import CertificateCondition, Condition
+from edge.health.vitals import look_at_certificates
 from edge.host import Host
 from edge.settings import EdgeSettings
-from edge.vitals import look_at_certificates
 from khaen.clock import Clock
 from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui

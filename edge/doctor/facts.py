@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from edge.condition import CertificateCondition, Condition
+from edge.health.condition import CertificateCondition, Condition
 from edge.host import KernelClock
 from edge.settings import EdgeSettings
 from khaen.ids import GatewayEui

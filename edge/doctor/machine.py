@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.doctor.facts import Facts, Finding, OutboxFacts
-from edge.symptoms import HOT_C, LOW_BYTES
+from edge.health.symptoms import HOT_C, LOW_BYTES
 
 _ERROR_MS = 1000.0
 """A clock that may be wrong by more than this dates frames too loosely to order them."""

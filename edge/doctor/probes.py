@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from edge import account, schema, tail
+from edge.desk import tail
 from edge.doctor.facts import OutboxFacts
+from edge.outbox import account, schema
+from edge.outbox.shelf import Shelf
 from edge.settings import EdgeSettings
-from edge.shelf import Shelf
 from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
 from khaen.mqtt import Client, Handlers, MqttSettings, Session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from edge.condition import Condition, GatewayCondition
 from edge.doctor.facts import Facts, Finding
-from edge.symptoms import SILENT_S
+from edge.health.condition import Condition, GatewayCondition
+from edge.health.symptoms import SILENT_S
 
 BANDS: Final = {
     "as923": (915, 928),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.doctor.facts import Facts, Finding
-from edge.symptoms import EXPIRY_DAYS, OLD_S, UNANSWERED_S
+from edge.health.symptoms import EXPIRY_DAYS, OLD_S, UNANSWERED_S
 
 
 def check_broker(facts: Facts) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from edge.counts import Counts
 from edge.dating import from_gps
 from edge.downlinks import Downlinks, Transmitter
 from edge.intake import Intake
-from edge.outbox import Stored
+from edge.outbox.outbox import Stored
 from edge.source_settings import ConcentratordSettings
 from edge.warnings import Warnings
 from khaen import log

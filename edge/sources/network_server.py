@@ -22,11 +22,11 @@ from google.protobuf.message import DecodeError
 from edge import upkeep
 from edge.counts import Counts
 from edge.intake import Intake
-from edge.outbox import Stored
-from edge.record import Arrival
+from edge.outbox.outbox import Stored
+from edge.outbox.record import Arrival
+from edge.outbox.writer import Writer
 from edge.source_settings import NetworkServerSettings
 from edge.warnings import Warnings
-from edge.writer import Writer
 from khaen import log, topics
 from khaen.errors import StoreUnavailable, WireError
 from khaen.ids import DevAddr, GatewayEui, parse_dev_addr

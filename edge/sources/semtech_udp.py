@@ -18,13 +18,13 @@ from typing import Any, Final, Protocol, cast
 
 from chirpstack_api import gw
 
-from edge import rxpk, txpk
 from edge.counts import Counts
 from edge.downlinks import Downlinks, Transmit
 from edge.intake import Intake
-from edge.outbox import Stored
-from edge.record import Arrival
-from edge.rxpk import RxpkError
+from edge.outbox.outbox import Stored
+from edge.outbox.record import Arrival
+from edge.semtech import rxpk, txpk
+from edge.semtech.rxpk import RxpkError
 from edge.warnings import Warnings
 from khaen import log
 from khaen.clock import Clock

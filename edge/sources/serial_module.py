@@ -16,10 +16,10 @@ from chirpstack_api import gw
 
 from edge import upkeep
 from edge.counts import Counts
-from edge.dialect import BadLine, Command, Dialect, Hearing, Packet
 from edge.intake import Intake
-from edge.outbox import Stored
-from edge.serial_port import ModuleLost, SerialPort
+from edge.modem.dialect import BadLine, Command, Dialect, Hearing, Packet
+from edge.modem.port import ModuleLost, SerialPort
+from edge.outbox.outbox import Stored
 from edge.source_settings import SerialSettings
 from edge.warnings import Warnings
 from khaen import log, plugins
@@ -57,7 +57,7 @@ class SerialModule:
         self, settings: SerialSettings, station: Gateway, *, check_s: float = _CHECK_S
     ) -> None:
         self._settings, self._station, self._check_s = settings, station, check_s
-        self._dialect = plugins.load("edge.at", settings.dialect, "DIALECT", Dialect)
+        self._dialect = plugins.load("edge.modem.at", settings.dialect, "DIALECT", Dialect)
         self._hearing = Hearing(self._dialect)
         self._backoff = Backoff(cap=_LONGEST_PAUSE_S)
         self._command: Command | None = None

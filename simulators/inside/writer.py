@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from edge.outbox import Outbox
-from edge.writer import Writer
+from edge.outbox.outbox import Outbox
+from edge.outbox.writer import Writer
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from chirpstack_api import gw, integration
 
-from edge import rxpk
-from edge.rxpk import RxpkError
+from edge.semtech import rxpk
+from edge.semtech.rxpk import RxpkError
 from khaen import topics
 from khaen.capture import Record, Road
 from khaen.clock import Rung, parse_time

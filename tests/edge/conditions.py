@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from edge.condition import CertificateCondition, ClockCondition, Condition, GatewayCondition
+from edge.health.condition import CertificateCondition, ClockCondition, Condition, GatewayCondition
 from khaen.clock import Rung
 from khaen.ids import Epoch, GatewayEui
 from khaen.status import DiskStatus, GatewayStatus

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from khaen.clock import ManualClock
 from tests.edge.agent import REPOSITORY
 from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox

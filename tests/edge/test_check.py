@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from edge import check
-from edge.effective import Effective
+from edge.desk import check
+from edge.desk.effective import Effective
 from edge.settings import EdgeSettings
 from khaen.clock import SystemClock
 from khaen.settings import build

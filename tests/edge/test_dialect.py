@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.dialect import MOST_LINE, BadLine, Dialect, Hearing, Lines, Packet
+from edge.modem.dialect import MOST_LINE, BadLine, Dialect, Hearing, Lines, Packet
 from edge.source_settings import SerialSettings
 from khaen import plugins
 
 VECTORS = json.loads(Path(__file__).with_name("dialects.json").read_text())
-DIALECTS = plugins.load_all("edge.at", "DIALECT", Dialect, lambda found: found.name)
+DIALECTS = plugins.load_all("edge.modem.at", "DIALECT", Dialect, lambda found: found.name)
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 
 
@@ -44,7 +44,7 @@ def test_lines_are_packets(vector: Any) -> None:
 
 
 def test_every_dialect_is_found_by_its_name() -> None:
-    assert sorted(DIALECTS) == list(plugins.names("edge.at"))
+    assert sorted(DIALECTS) == list(plugins.names("edge.modem.at"))
 
 
 @each_dialect

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from edge import drain
-from edge.condition import Condition
+from edge.desk import drain
+from edge.health.condition import Condition
 from khaen.clock import ManualClock
 from tests.edge.conditions import make_condition, make_gateway
 from tests.edge.fixtures import GATEWAY

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from edge.effective import Effective, Source, look, render
+from edge.desk.effective import Effective, Source, look, render
 from edge.remote import memory
 from edge.remote.memory import Memory
 from edge.settings import EdgeSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.flights import Flight, Flights
+from edge.forwarding.flights import Flight, Flights
 from edge.settings import ForwardSettings
 from khaen.ids import Epoch
 from khaen.receipt import EpochReceipt

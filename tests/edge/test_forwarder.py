@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from edge import forwarder
 from edge.counts import Counts
 from edge.dating import Dating
-from edge.forwarder import Forwarder
-from edge.outbox import Outbox
-from edge.record import Arrival
+from edge.forwarding import forwarder
+from edge.forwarding.forwarder import Forwarder
+from edge.outbox.outbox import Outbox
+from edge.outbox.record import Arrival
+from edge.outbox.writer import Writer
 from edge.settings import EdgeSettings, ForwardSettings
 from edge.warnings import Warnings
-from edge.writer import Writer
 from khaen import topics
 from khaen.clock import ManualClock, Rung
 from khaen.mqtt import Answer

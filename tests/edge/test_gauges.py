@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge import gauges
+from edge.health import gauges
 from khaen.ids import GatewayEui
 from tests.edge.conditions import NOW, make_certificate, make_condition, make_gateway
 from tests.edge.fixtures import GATEWAY

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from edge import condition
-from edge.condition import Condition
-from edge.metrics import Metrics
+from edge.health import condition
+from edge.health.condition import Condition
+from edge.health.metrics import Metrics
 from khaen.errors import NotRunnable
 from tests.edge.conditions import make_condition
 

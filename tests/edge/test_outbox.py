@@ -15,13 +15,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from edge import outbox as outboxes
-from edge import room
-from edge.account import Voice
-from edge.bounds import Bounds
-from edge.outbox import Outbox
-from edge.record import Record
-from edge.shelf import Shelf
+from edge.outbox import outbox as outboxes
+from edge.outbox import room
+from edge.outbox.account import Voice
+from edge.outbox.bounds import Bounds
+from edge.outbox.outbox import Outbox
+from edge.outbox.record import Record
+from edge.outbox.shelf import Shelf
 from khaen.clock import ManualClock
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Number

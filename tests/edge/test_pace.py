@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.pace import Pace
+from edge.forwarding.pace import Pace
 from khaen.clock import ManualClock
 from tests.edge.fixtures import START
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.port import Port
+from edge.semtech.port import Port
 from edge.settings import UdpSettings
 from khaen.errors import NotRunnable
 

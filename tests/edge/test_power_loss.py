@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from chirpstack_api import gw
 
-from edge import schema
-from edge.shelf import Shelf
+from edge.outbox import schema
+from edge.outbox.shelf import Shelf
 from khaen import topics
 from khaen.ids import Epoch
 from tests.edge.agent import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.renewal import Renewal
+from edge.forwarding.renewal import Renewal
 from edge.warnings import Warnings
 from khaen.clock import SystemClock
 from khaen.mqtt import MqttSettings

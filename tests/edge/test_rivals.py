@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from edge.rivals import WINDOW_S, Rivals
+from edge.forwarding.rivals import WINDOW_S, Rivals
 from edge.warnings import Warnings
 from khaen.clock import ManualClock, Rung
 from khaen.ids import Epoch

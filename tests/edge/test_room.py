@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import room
-from edge.outbox import Outbox
-from edge.record import Record
+from edge.outbox import room
+from edge.outbox.outbox import Outbox
+from edge.outbox.record import Record
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
 from khaen.wire import Heard

@@ -10,9 +10,9 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import rxpk
 from edge.dating import from_gps
-from edge.rxpk import RxpkError
+from edge.semtech import rxpk
+from edge.semtech.rxpk import RxpkError
 from khaen.ids import GatewayEui
 from tests.edge.fixtures import GATEWAY
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge import summary
+from edge.desk import summary
 from khaen.ids import GatewayEui
 from khaen.status import DiskStatus
 from tests.edge.conditions import make_certificate, make_condition, make_gateway

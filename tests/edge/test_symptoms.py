@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edge.symptoms import Signs, find
+from edge.health.symptoms import Signs, find
 
 WELL: dict[str, Any] = {
     "uptime_s": 5000.0,

@@ -2,7 +2,7 @@
 
 from chirpstack_api import gw
 
-from edge.tally import Tally
+from edge.semtech.tally import Tally
 
 
 def modulation(spreading_factor: int) -> gw.Modulation:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import keeping
 from edge.main import main
-from edge.tap import Tap, run
+from edge.tap import keeping
+from edge.tap.tap import Tap, run
 from khaen import ready
 from khaen.capture import Header, Limits, Reader, Road
 from khaen.clock import ManualClock

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import tail
+from edge.desk import tail
 from khaen import topics
 from khaen.ids import Epoch
 from khaen.wire import parse

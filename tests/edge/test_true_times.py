@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from tests.edge.fixtures import START, make_arrival, make_outbox
 
 STEPS = st.lists(

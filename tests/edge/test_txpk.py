@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import txpk
-from edge.rxpk import RxpkError
-from edge.txpk import TxpkError
+from edge.semtech import txpk
+from edge.semtech.rxpk import RxpkError
+from edge.semtech.txpk import TxpkError
 from simulators.gateways.semtech import parse_txpk
 
 VECTORS = json.loads(Path(__file__).with_name("downlinks.json").read_text())

@@ -11,16 +11,16 @@ from typing import Any, cast
 
 import pytest
 
-from edge import survey as surveys
-from edge.broker import Broker
 from edge.counts import Counts
 from edge.dating import Dating
+from edge.forwarding.broker import Broker
+from edge.health import survey as surveys
+from edge.health.survey import Survey
+from edge.health.vitals import Vitals, measure_disk
 from edge.host import KernelClock
+from edge.outbox.writer import Writer
 from edge.settings import EdgeSettings, OutboxSettings
-from edge.survey import Survey
-from edge.vitals import Vitals, measure_disk
 from edge.warnings import Warnings
-from edge.writer import Writer
 from khaen.clock import ManualClock, Rung
 from khaen.ids import GatewayEui
 from khaen.mqtt import MqttSettings

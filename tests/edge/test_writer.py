@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge.writer import Writer
+from edge.outbox.writer import Writer
 from khaen.errors import StoreUnavailable
 from tests.edge.fixtures import make_arrival, make_outbox
 

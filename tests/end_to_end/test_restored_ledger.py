@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.shelf import Shelf
+from edge.outbox.shelf import Shelf
 from khaen.ids import GatewayEui
 from store.database import new_ledger_id
 from tests.support.site import GATEWAYS, HASTY, RunningSite, make_bands

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge import symptoms
 from edge.doctor import examination, others
 from edge.doctor.facts import Facts, OutboxFacts
+from edge.health import symptoms
 from edge.host import KernelClock
 from edge.settings import EdgeSettings, GatewaySettings, UdpSettings
 from khaen.ids import GatewayEui

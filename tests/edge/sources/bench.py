@@ -12,14 +12,14 @@ from chirpstack_api import gw
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.downlinks import Downlinks
-from edge.forwarder import Forwarder
+from edge.forwarding.forwarder import Forwarder
 from edge.host import Host
 from edge.intake import Intake
-from edge.outbox import Stored
-from edge.record import Arrival, Record
+from edge.outbox.outbox import Stored
+from edge.outbox.record import Arrival, Record
+from edge.outbox.writer import Writer
 from edge.settings import EdgeSettings
 from edge.warnings import Warnings
-from edge.writer import Writer
 from khaen.clock import ManualClock, SystemClock
 from khaen.ids import GatewayEui
 from khaen.uplink import Kind

@@ -12,7 +12,7 @@ import pytest
 from chirpstack_api import gw
 from pydantic import ValidationError
 
-from edge.serial_port import ModuleLost, SerialPort
+from edge.modem.port import ModuleLost, SerialPort
 from edge.source_settings import SerialSettings
 from edge.sources.serial_module import AWAY, SerialModule
 from khaen.uplink import Kind

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge import rxpk
+from edge.semtech import rxpk
 from khaen.clock import SystemClock
 from khaen.ids import DevEui, GatewayEui
 from khaen.lorawan.airtime import airtime

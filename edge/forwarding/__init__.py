@@ -1,0 +1,1 @@
+"""From the outbox to the broker: live at once, late in order, again until receipted."""

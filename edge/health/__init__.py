@@ -1,0 +1,1 @@
+"""How the agent is, and how it says so: status, metrics, warnings' causes."""

@@ -1,0 +1,1 @@
+"""LoRa modules that are told by AT commands on a serial port."""

@@ -1,0 +1,1 @@
+"""What was heard, on disk until it is receipted: the file, its account, its bounds, its thread."""

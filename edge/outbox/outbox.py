@@ -1,0 +1,385 @@
+"""The outbox: what was heard is here before anything else happens to it, until it is receipted.
+
+All of it runs in one thread (`edge.outbox.writer`). A disk that refuses (full, read-only, broken)
+is replaced by a volatile epoch in memory, until it takes again; a damaged file is moved aside.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from edge.dating import FLOOR, Dating
+from edge.host import Host
+from edge.outbox import account, schema
+from edge.outbox.account import Counts, Voice
+from edge.outbox.bounds import Bounds
+from edge.outbox.record import Arrival, Record
+from edge.outbox.room import STEP, let_go, make_room, shed_old
+from edge.outbox.salvage import adopt, clear_aside, move_aside, salvage
+from edge.outbox.schema import MEMORY
+from edge.outbox.shelf import Shelf
+from khaen import log
+from khaen.clock import Clock, to_micros
+from khaen.ids import Epoch, GatewayEui
+from khaen.receipt import EpochReceipt, Receipt
+from khaen.uplink import Number, Origin
+
+_log = log.logger()
+T = TypeVar("T")
+_RETRY_S = 5.0
+_CALM_S = 3600.0
+"""So long nothing must have been shed before it is said to have ended."""
+_SETTLE_STEP = 1024
+"""Receipted records that are written down in one transaction."""
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The outcome of an append; what is not `durable` must not be acknowledged to the radio.
+
+    The numbers hold while the outbox's `generation` is the same.
+    """
+
+    records: tuple[Record, ...]
+    durable: bool
+    generation: int
+
+
+class Outbox:
+    """Opens `path`, whatever state it is in; never fails, but may be `volatile`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gateway: GatewayEui,
+        origin: Origin,
+        clock: Clock,
+        host: Host,
+        dating: Dating,
+        bounds: Bounds,
+    ) -> None:
+        self._path, self._gateway, self._origin = path, gateway, origin
+        self._clock, self._host, self._dating = clock, host, dating
+        self.bounds = bounds
+        """How much it may keep; whoever changes it does so between transactions."""
+        self._disk: Shelf | None = None
+        self._memory: Shelf | None = None
+        self._retry_at = 0.0
+        self._shed_at = 0.0
+        self._said: dict[Epoch, EpochReceipt] = {}
+        self.generation = 0
+        """Grows whenever records got other numbers, or settled ones became unsettled."""
+        self.present = Epoch("")
+        """The present epoch, as of the last transaction; other threads may read it."""
+        self.shed = 0
+        """Records that were shed since the start; other threads may read it."""
+        self.shedding = False
+        """Whether records were shed in the last hour."""
+        (counts,) = self.run([self.count])
+        self.found: int | None = counts.last_seq
+        """The last number that was given when it was opened; None once a connection was made."""
+
+    # -- transactions -------------------------------------------------------
+
+    @property
+    def volatile(self) -> bool:
+        """Whether the disk refuses, so that frames are kept in memory only."""
+        return self._memory is not None
+
+    @property
+    def _shelf(self) -> Shelf:
+        """Where is written now."""
+        shelf = self._memory or self._disk
+        if shelf is None:
+            shelf = self._disk = self._attach()
+        return shelf
+
+    def _shelves(self) -> list[Shelf]:
+        """Where is read now, oldest records first."""
+        return [shelf for shelf in (self._disk, self._memory) if shelf is not None]
+
+    def run(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """Run jobs as one transaction: all their effects are durable on return.
+
+        When the disk refuses they run again, on the volatile epoch.
+        """
+        if self.volatile and self._clock.monotonic() >= self._retry_at:
+            self._recover()
+        while True:
+            try:
+                return self._run_once(jobs)
+            except sqlite3.DatabaseError as error:
+                if self.volatile:
+                    self._drop_disk()  # only a read of it can have failed
+                else:
+                    self._endure(error)
+
+    def _run_once(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        shelf = self._shelf
+        try:
+            shelf.begin()
+            before = shelf.position
+            results = [job() for job in jobs]
+            come = shelf.position - before
+            shed = self._make_room(come)[1] if come > 0 else 0
+            shelf.commit()
+        except BaseException:
+            shelf.rollback()
+            raise
+        self.present = shelf.epoch
+        self._tell_shed(shed)
+        return results
+
+    def _make_room(self, come: int = 0) -> tuple[int, int]:
+        return make_room(self._shelf, self.bounds, self._voice(), max(STEP, come))
+
+    def _voice(self) -> Voice:
+        return Voice(gateway=self._gateway, origin=self._origin, instant=self._dating.hear())
+
+    def _tell_shed(self, records: int) -> None:
+        self.shed += records
+        if records:
+            self._shed_at = self._clock.monotonic()
+            if not self.shedding:
+                self.shedding = True
+                _log.error("outbox_began_to_shed", path=str(self._path), volatile=self.volatile)
+
+    def _attach(self) -> Shelf:
+        """Open the file and make it this machine's own."""
+        shelf = Shelf(self._path)
+        try:
+            shelf.begin()
+            machine = shelf.fact("machine_id")
+            shelf.keep("machine_id", self._host.machine_id)
+            if machine not in (None, self._host.machine_id):
+                self._renew(shelf, "machine_id")
+            shelf.commit()
+            schema.check(shelf.db)
+        except BaseException:
+            shelf.close()
+            raise
+        for boot, offset in shelf.boots().items():
+            self._dating.offsets.setdefault(boot, offset)
+        return shelf
+
+    def _endure(self, error: sqlite3.DatabaseError) -> None:
+        """Go on after the disk failed: with a new file where it is damaged, else in memory."""
+        if not self._replace(error):
+            self._memory = Shelf(MEMORY)
+            self._retry_at = self._clock.monotonic() + _RETRY_S
+            _log.error("disk_refused", path=str(self._path), error=str(error))
+
+    def _replace(self, error: sqlite3.DatabaseError) -> bool:
+        """Begin a new file where the error says that the present one is damaged."""
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) not in _DAMAGED:
+            return False
+        self._drop_disk()
+        try:
+            self._begin_file()
+        except (OSError, sqlite3.DatabaseError) as refusal:
+            _log.error("outbox_not_replaced", path=str(self._path), error=str(refusal))
+            return False
+        return True
+
+    def _begin_file(self) -> None:
+        """Move the damaged file aside and begin a new one with what can still be read of it."""
+        aside = move_aside(self._path, self._clock.now())
+        shelf = self._attach()
+        try:
+            shelf.begin()
+            saved = salvage(aside, shelf, self._voice())
+            shelf.commit()
+        except BaseException:
+            shelf.close()
+            raise
+        self._disk = shelf
+        self.generation += 1
+        _log.error("outbox_damaged", moved_to=str(aside), saved=saved, epoch=shelf.epoch)
+        with suppress(OSError):
+            for old in clear_aside(self._path):
+                _log.warning("damaged_file_deleted", path=str(old))
+
+    def _recover(self) -> None:
+        """Bring the volatile epoch to the disk, if it takes again."""
+        memory = self._memory
+        assert memory is not None
+        self._retry_at = self._clock.monotonic() + _RETRY_S
+        try:
+            if self._disk is None:
+                self._disk = self._attach()
+            self._disk.rollback()
+            self._disk.begin()
+            moved = adopt(memory, self._disk, self._voice())
+            self._disk.commit()
+        except sqlite3.DatabaseError as error:
+            _log.warning("disk_still_refused", error=str(error))
+            if not self._replace(error):
+                self._undo_read()
+            return
+        self._memory = None
+        self.generation += 1
+        memory.close()
+        _log.info("disk_taken_again", records=moved, epoch=self._disk.epoch)
+
+    def _undo_read(self) -> None:
+        """End a transaction that failed; the file is read on, if it can be."""
+        try:
+            if self._disk is not None:
+                self._disk.rollback()
+        except sqlite3.DatabaseError:
+            self._drop_disk()
+
+    def _drop_disk(self) -> None:
+        if self._disk is not None:
+            self._disk.close()
+        self._disk = None
+
+    def close(self) -> None:
+        """Close the files; what is committed is on disk."""
+        if self._said and not self.volatile:
+            self.run([self._write_down])
+        for shelf in self._shelves():
+            shelf.close()
+        self._disk = self._memory = None
+
+    # -- jobs: each runs inside `run` --------------------------------------
+
+    def append(self, arrivals: Sequence[Arrival]) -> Stored:
+        """Number and store arrivals, in order."""
+        records = self._shelf.append(arrivals)
+        return Stored(records=tuple(records), durable=not self.volatile, generation=self.generation)
+
+    def page(self, *, priority: bool, after: int, limit: int) -> list[Record]:
+        """Unsettled records behind a position, oldest first."""
+        self._write_down()
+        records: list[Record] = []
+        for shelf in self._shelves():
+            if len(records) < limit:
+                room = limit - len(records)
+                records += shelf.page(priority=priority, after=after, limit=room)
+        return records
+
+    def fetch(self, numbers: Sequence[Number]) -> list[Record]:
+        """Those of the records that are still unsettled."""
+        self._write_down()
+        return [record for shelf in self._shelves() for record in shelf.fetch(numbers)]
+
+    def settle(self, numbers: Sequence[Number]) -> None:
+        """Settle single records, where the broker's word is proof."""
+        now = self._settling_time()
+        for number in numbers:
+            one = EpochReceipt(
+                epoch=number.epoch,
+                watermark=0,
+                upto=number.seq,
+                missing=((1, number.seq - 1),) if number.seq > 1 else (),
+            )
+            account.settle(self._shelf, one, now, 1)
+
+    def obey(self, receipt: Receipt) -> None:
+        """Do what a receipt of the right site says.
+
+        What it settles is written down when somebody looks: each receipt by itself would wear the
+        card. After a crash such frames are sent once more, and receipted again.
+        """
+        shelf = self._shelf
+        ledger = shelf.fact("ledger")
+        if ledger != receipt.ledger:
+            shelf.keep("ledger", receipt.ledger)
+            if ledger is not None:
+                self._resend_all(shelf, receipt)
+        for entry in receipt.epochs:
+            foreign = entry.conflict or entry.upto > shelf.last_seq
+            if entry.epoch == shelf.epoch and foreign:
+                self._renew(shelf, "conflict" if entry.conflict else "unknown_numbers")
+            else:
+                self._said[entry.epoch] = entry
+
+    def _settling_time(self) -> int:
+        """Now in microseconds; 0 while nobody knows, which counts from when somebody does."""
+        return to_micros(self._clock.now()) if self._dating.synced() else 0
+
+    def _write_down(self) -> bool:
+        """Settle some of what receipts said; whether there is more of it."""
+        left, now = _SETTLE_STEP, self._settling_time()
+        for entry in list(self._said.values()):
+            left -= account.settle(self._shelf, entry, now, left)
+            if left <= 0:
+                return True
+        self._said.clear()
+        return False
+
+    def _resend_all(self, shelf: Shelf, receipt: Receipt) -> None:
+        """A ledger made anew, perhaps from a backup: all that is held goes again."""
+        self._said.clear()
+        known = {entry.epoch: entry for entry in receipt.epochs}
+        unsettled = shelf.unsettle()
+        gone = 0
+        for row, name, last in shelf.epochs():
+            absent = account.list_absent(shelf, row, last, known.get(name))
+            gone += account.declare_gone(
+                shelf, (row, name, last), absent, "released", self._voice()
+            )
+        _log.warning("ledger_changed", ledger=receipt.ledger, resent=unsettled, gone_records=gone)
+        self.generation += 1
+
+    def _renew(self, shelf: Shelf, reason: str) -> None:
+        while self._write_down():
+            pass
+        old = shelf.epoch
+        new = account.renew(shelf, self._voice())
+        self.generation += 1
+        _log.error("epoch_renewed", reason=reason, old=old, new=new)
+
+    def keep(self, key: str, value: str) -> None:
+        """Keep a fact beside the records."""
+        self._shelf.keep(key, value)
+
+    def fact(self, key: str) -> str | None:
+        """A fact that was kept, or None."""
+        for shelf in reversed(self._shelves()):
+            if (value := shelf.fact(key)) is not None:
+                return value
+        return None
+
+    def learn_boot(self, boot_id: str, offset_us: int) -> None:
+        """Keep what the time of day was in a boot."""
+        self._shelf.learn_boot(boot_id, offset_us)
+
+    def prune(self) -> int:
+        """Let some go that is over its time or over the bounds; how many records, 0 at the end."""
+        if self._write_down():
+            return _SETTLE_STEP
+        moved, shed = self._make_room()
+        if self._dating.synced() and not moved + shed:
+            now = to_micros(self._clock.now())
+            moved = let_go(self._shelf, now - _micros(self.bounds.hold_s), to_micros(FLOOR), now)
+            shed = shed_old(self._shelf, now - _micros(self.bounds.max_age_s), self._voice())
+        self._tell_shed(shed)
+        if self.shedding and self._clock.monotonic() - self._shed_at >= _CALM_S:
+            self.shedding = False
+            _log.info("outbox_ended_to_shed", path=str(self._path), shed=self.shed)
+        return moved + shed
+
+    def count(self) -> Counts:
+        """How the outbox stands; numbers are those of the present epoch."""
+        self._write_down()
+        counts = account.count(self._shelf)
+        for shelf in self._shelves():
+            if shelf is not self._shelf:
+                other = account.count(shelf)
+                counts = replace(
+                    counts, backlog=counts.backlog + other.backlog, held=counts.held + other.held
+                )
+        return counts
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -1,0 +1,173 @@
+"""What leaves an outbox, and in which order: the bounds in time and space.
+
+Receipted records leave after their time, or earlier for want of room. Then heartbeats are shed,
+then the oldest frames without priority; frames with priority only where nothing else is left.
+Everything is done in steps, so that no transaction holds up an alarm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Final
+
+from chirpstack_api import gw
+
+from edge.outbox.account import Range, Voice, declare_gone, join_ranges
+from edge.outbox.bounds import Bounds
+from edge.outbox.shelf import Shelf
+
+MAX_VOLATILE: Final = 10_000
+"""Records kept in memory while the disk refuses (docs/wire.md)."""
+STEP: Final = 256
+"""Records that leave in one transaction: some milliseconds of a Pi's card."""
+HELD_SHARE: Final = 3 / 4
+"""Receipted records are held until the last quarter of the quota is needed (docs/wire.md)."""
+LEAST: Final = 8 << 20
+"""Bytes that an outbox may have, however little of the file system is free: some 30,000 frames."""
+_GATHER_US: Final = 600_000_000
+"""Records whose time is over may stay for so long more, to leave together: it spares the card."""
+_FOLDABLE: Final = 6_000
+"""A `gone` record of up to so many bytes goes into the next one; longer ones stay as they are."""
+_MAX_FOLDED: Final = 8
+_SHED: Final = "shed"
+_ORDER: Final = (
+    "kind IN ('heartbeat', 'gone') AND kind = 'heartbeat'",  # as the index is written
+    "priority = 0 AND kind <> 'gone'",
+    "priority = 1 AND kind <> 'gone'",
+)
+
+_Row = tuple[int, int, int]
+"""Position, epoch's row, number."""
+
+
+def measure(shelf: Shelf, bounds: Bounds) -> tuple[int, int]:
+    """How much there is, and how much there may be: records in memory, bytes on disk.
+
+    What the file system has free beyond `keep_free` may be taken; what the file has already is
+    never given back.
+    """
+    if shelf.volatile:
+        return shelf.unsettled + shelf.settled, MAX_VOLATILE
+    try:
+        system = os.statvfs(shelf.path.parent)
+        size = shelf.path.stat().st_size
+    except OSError:  # a disk that is gone has no bounds; SQLite says the rest
+        return shelf.fill(), bounds.quota
+    spare = max(0, system.f_bavail * system.f_frsize - bounds.keep_free)
+    return shelf.fill(), min(bounds.quota, max(LEAST, size + spare))
+
+
+def make_room(shelf: Shelf, bounds: Bounds, voice: Voice, step: int) -> tuple[int, int]:
+    """Let some go where there are too many; return how many receipted and unreceipted ones.
+
+    `step` of each at most.
+    """
+    used, limit = measure(shelf, bounds)
+    released = _release(shelf, step) if used > limit * HELD_SHARE else 0
+    if released:
+        used, limit = measure(shelf, bounds)
+    return released, _shed(shelf, step, voice) if used > limit else 0
+
+
+def _release(shelf: Shelf, step: int) -> int:
+    """Forget receipted records before their time, longest receipted first."""
+    rows = shelf.db.execute(
+        "SELECT id FROM record WHERE settled_at IS NOT NULL ORDER BY settled_at LIMIT ?", (step,)
+    )
+    return shelf.forget([row for (row,) in rows.fetchall()], settled=True)
+
+
+def _shed(shelf: Shelf, step: int, voice: Voice) -> int:
+    for what in _ORDER:
+        rows: list[_Row] = shelf.db.execute(
+            f"SELECT id, epoch, seq FROM record WHERE settled_at IS NULL AND {what}"  # noqa: S608
+            " ORDER BY id LIMIT ?",
+            (step,),
+        ).fetchall()
+        if rows:
+            return _part_with(shelf, rows, voice)
+    return 0
+
+
+def shed_old(shelf: Shelf, before_us: int, voice: Voice) -> int:
+    """Shed some of the frames without priority that were heard before a time; how many.
+
+    Records are in the order in which they were heard: what lies before an old one is old, dated or
+    not.
+    """
+    rows = shelf.db.execute(
+        "SELECT id, epoch, seq, heard_at FROM record WHERE settled_at IS NULL AND priority = 0"
+        " AND kind <> 'gone' ORDER BY id LIMIT ?",
+        (STEP,),
+    ).fetchall()
+    old = max((i for i, row in enumerate(rows, 1) if row[3] and row[3] < before_us), default=0)
+    return _part_with(shelf, [row[:3] for row in rows[:old]], voice) if old else 0
+
+
+def _part_with(shelf: Shelf, rows: Sequence[_Row], voice: Voice) -> int:
+    """Delete unreceipted records, and declare them gone in their epochs."""
+    shelf.forget([position for position, _, _ in rows], settled=False)
+    epochs = {row: (row, name, last) for row, name, last in shelf.epochs()}
+    by_epoch = sorted(rows, key=lambda row: (row[1], row[2]))
+    for epoch, members in groupby(by_epoch, key=lambda row: row[1]):
+        ranges = join_ranges(seq for _, _, seq in members)
+        ranges = _unite([*ranges, *_fold(shelf, epoch)])
+        declare_gone(shelf, epochs[epoch], ranges, _SHED, voice)
+    return len(rows)
+
+
+def _fold(shelf: Shelf, epoch: int) -> list[Range]:
+    """Take back earlier words of the same kind; the next one says them, and that they are gone.
+
+    Without it, what was shed would soon fill the outbox with the news of it.
+    """
+    rows = shelf.db.execute(
+        "SELECT id, seq, frame FROM record WHERE settled_at IS NULL"
+        " AND kind IN ('heartbeat', 'gone') AND kind = 'gone' AND epoch = ? AND length(frame) < ?"
+        " ORDER BY id DESC LIMIT ?",
+        (epoch, _FOLDABLE, _MAX_FOLDED),
+    ).fetchall()
+    folded: list[int] = []
+    ranges: list[Range] = []
+    for position, seq, frame in rows:
+        body = json.loads(gw.UplinkFrame.FromString(frame).phy_payload)
+        if body["reason"] == _SHED:
+            folded.append(position)
+            ranges += [(seq, seq), *((first, last) for first, last in body["ranges"])]
+    shelf.forget(folded, settled=False)
+    return ranges
+
+
+def _unite(ranges: Iterable[Range]) -> list[Range]:
+    united: list[Range] = []
+    for first, last in sorted(ranges):
+        if united and first <= united[-1][1] + 1:
+            united[-1] = united[-1][0], max(united[-1][1], last)
+        else:
+            united.append((first, last))
+    return united
+
+
+def let_go(shelf: Shelf, before_us: int, floor_us: int, now_us: int) -> int:
+    """Forget some of what was settled before `before_us`; return how many.
+
+    What was settled while the clock was not set (before `floor_us`) counts as settled now.
+    """
+    (oldest,) = shelf.db.execute(
+        "SELECT min(settled_at) FROM record WHERE settled_at IS NOT NULL"
+    ).fetchone()
+    if oldest is None or (floor_us <= oldest and oldest + _GATHER_US >= before_us):
+        return 0
+    shelf.db.execute(
+        "UPDATE record SET settled_at = ? WHERE settled_at IS NOT NULL AND settled_at < ?",
+        (now_us, floor_us),
+    )
+    rows = shelf.db.execute(
+        "SELECT id FROM record WHERE settled_at IS NOT NULL AND settled_at < ?"
+        " ORDER BY settled_at LIMIT ?",
+        (before_us, STEP),
+    )
+    return shelf.forget([row for (row,) in rows.fetchall()], settled=True)

@@ -1,0 +1,1 @@
+"""Semtech's packet forwarder: its JSON both ways, its socket, what it counts."""

@@ -1,0 +1,1 @@
+"""Recording what packet forwarders say, on the way to the agent."""
