@@ -24,8 +24,8 @@ from edge.dating import Dating
 from edge.host import Host
 from edge.outbox.bounds import Bounds
 from edge.outbox.outbox import Outbox
-from edge.outbox.record import Arrival
 from edge.outbox.writer import Writer
+from edge.record import Arrival
 from edge.settings import OutboxSettings
 from khaen.clock import SystemClock
 from khaen.ids import GatewayEui

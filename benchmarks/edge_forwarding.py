@@ -31,7 +31,7 @@ from chirpstack_api import gw
 from edge.dating import Dating
 from edge.host import Host
 from edge.outbox.outbox import Outbox
-from edge.outbox.record import Arrival
+from edge.record import Arrival
 from edge.settings import OutboxSettings
 from khaen import topics
 from khaen.clock import SystemClock

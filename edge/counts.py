@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from edge.semtech.traces import Trace
+from edge.traces import Trace
 from khaen.ids import GatewayEui
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from edge.host import Host
-from edge.outbox.record import Instant, Record
+from edge.record import Instant, Record
 from khaen.clock import Clock, Rung, from_micros, to_micros
 
 GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)

@@ -13,8 +13,8 @@ from edge.counts import Counts
 from edge.dating import Dating
 from edge.forwarding.forwarder import Forwarder
 from edge.outbox.outbox import Stored
-from edge.outbox.record import Arrival
 from edge.outbox.writer import Writer
+from edge.record import Arrival
 from edge.settings import EdgeSettings
 from edge.sorting import sort
 from khaen.clock import Clock, Rung

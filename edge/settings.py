@@ -9,7 +9,7 @@ from typing import Final, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from edge.forwarding.encoding import Encoding
+from edge.encoding import Encoding
 from edge.outbox.bounds import Bounds
 from edge.source_settings import ConcentratordSettings, NetworkServerSettings, SerialSettings
 from khaen.ids import GatewayEui, parse_gateway_eui, parse_slug

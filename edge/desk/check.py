@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge import certificates
 from edge.desk.effective import Effective
-from edge.health import certificates
 from edge.health.symptoms import EXPIRY_DAYS
 from edge.settings import EdgeSettings
 from khaen.clock import Clock

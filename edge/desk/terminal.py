@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
-from edge.desk import drain, inquiry, summary, tail
-from edge.desk.tail import Filter, Line
+from edge import tail
+from edge.desk import drain, summary
+from edge.health import inquiry
 from edge.health.condition import Condition
 from edge.outbox import account
 from edge.outbox.shelf import Shelf
 from edge.settings import EdgeSettings
+from edge.tail import Filter, Line
 from khaen import log
 from khaen.clock import SystemClock
 from khaen.errors import NotRunnable

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from edge.desk import inquiry
 from edge.doctor import machine, others, probes, radio, road
 from edge.doctor.facts import Check, Facts, Finding
+from edge.health import inquiry
 from edge.health.condition import CertificateCondition, Condition
 from edge.health.vitals import look_at_certificates
 from edge.host import Host

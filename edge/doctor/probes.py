@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from edge.desk import tail
+from edge import tail
 from edge.doctor.facts import OutboxFacts
 from edge.outbox import account, schema
 from edge.outbox.shelf import Shelf

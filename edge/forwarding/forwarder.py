@@ -19,8 +19,8 @@ from edge.dating import Dating
 from edge.forwarding.late import Late
 from edge.forwarding.sender import Link, Sender
 from edge.outbox.outbox import Stored
-from edge.outbox.record import Arrival, Record
 from edge.outbox.writer import Writer
+from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from edge.warnings import Warnings
 from khaen import log

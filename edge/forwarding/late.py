@@ -9,8 +9,8 @@ from functools import partial
 from edge.dating import Dating
 from edge.forwarding.flights import Flight
 from edge.forwarding.sender import Sender
-from edge.outbox.record import Record
 from edge.outbox.writer import Writer
+from edge.record import Record
 from edge.settings import ForwardSettings
 from khaen.clock import Clock
 from khaen.errors import StoreUnavailable

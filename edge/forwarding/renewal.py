@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.health import certificates
+from edge import certificates
 from edge.warnings import Warnings
 from khaen import log
 from khaen.clock import Clock

@@ -10,7 +10,7 @@ from edge.counts import Counts
 from edge.dating import Dating
 from edge.forwarding.flights import Flight, Flights
 from edge.forwarding.pace import Pace
-from edge.outbox.record import Arrival, Record
+from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from khaen import topics
 from khaen.clock import Clock

@@ -8,17 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from edge.certificates import count_days
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.forwarding.broker import Broker
 from edge.health import symptoms
-from edge.health.certificates import count_days
 from edge.health.condition import CertificateCondition, GatewayCondition
 from edge.health.symptoms import Signs
 from edge.host import Host
 from edge.outbox.account import Counts as Account
-from edge.outbox.record import Record
 from edge.outbox.writer import Writer
+from edge.record import Record
 from edge.settings import EdgeSettings
 from edge.version import find_version
 from edge.warnings import Warnings

@@ -13,8 +13,8 @@ from itertools import chain
 
 from chirpstack_api import gw
 
-from edge.outbox.record import Arrival, Instant
 from edge.outbox.shelf import Shelf
+from edge.record import Arrival, Instant
 from khaen.ids import Epoch, GatewayEui
 from khaen.receipt import EpochReceipt
 from khaen.uplink import Kind, Origin

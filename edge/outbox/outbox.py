@@ -18,11 +18,11 @@ from edge.host import Host
 from edge.outbox import account, schema
 from edge.outbox.account import Counts, Voice
 from edge.outbox.bounds import Bounds
-from edge.outbox.record import Arrival, Record
 from edge.outbox.room import STEP, let_go, make_room, shed_old
 from edge.outbox.salvage import adopt, clear_aside, move_aside, salvage
 from edge.outbox.schema import MEMORY
 from edge.outbox.shelf import Shelf
+from edge.record import Arrival, Record
 from khaen import log
 from khaen.clock import Clock, to_micros
 from khaen.ids import Epoch, GatewayEui

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from edge.outbox.account import Voice, complement, declare_gone, join_ranges
-from edge.outbox.record import Arrival, Record
 from edge.outbox.shelf import Shelf
+from edge.record import Arrival, Record
 from khaen.ids import Epoch
 from khaen.uplink import Kind
 

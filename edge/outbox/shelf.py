@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge.outbox import schema
-from edge.outbox.record import Arrival, Instant, Record
 from edge.outbox.schema import MEMORY
+from edge.record import Arrival, Instant, Record
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.ids import Epoch
 from khaen.uplink import Kind, Number, Origin

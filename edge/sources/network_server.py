@@ -23,8 +23,8 @@ from edge import upkeep
 from edge.counts import Counts
 from edge.intake import Intake
 from edge.outbox.outbox import Stored
-from edge.outbox.record import Arrival
 from edge.outbox.writer import Writer
+from edge.record import Arrival
 from edge.source_settings import NetworkServerSettings
 from edge.warnings import Warnings
 from khaen import log, topics

@@ -22,7 +22,7 @@ from edge.counts import Counts
 from edge.downlinks import Downlinks, Transmit
 from edge.intake import Intake
 from edge.outbox.outbox import Stored
-from edge.outbox.record import Arrival
+from edge.record import Arrival
 from edge.semtech import rxpk, txpk
 from edge.semtech.rxpk import RxpkError
 from edge.warnings import Warnings

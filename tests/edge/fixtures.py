@@ -13,7 +13,7 @@ from edge.host import Host
 from edge.intake import Intake
 from edge.outbox.bounds import Bounds
 from edge.outbox.outbox import Outbox
-from edge.outbox.record import Arrival, Instant
+from edge.record import Arrival, Instant
 from edge.warnings import Warnings
 from khaen.clock import ManualClock, Rung
 from khaen.ids import GatewayEui

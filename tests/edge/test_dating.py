@@ -7,7 +7,7 @@ import pytest
 
 from edge.dating import GPS_EPOCH, LEAP_SECONDS, Date, Dating, from_gps
 from edge.host import Host
-from edge.outbox.record import Instant, Record
+from edge.record import Instant, Record
 from khaen.clock import ManualClock, Rung
 from khaen.ids import Epoch
 from khaen.uplink import Kind, Number, Origin

@@ -16,8 +16,8 @@ from edge.dating import Dating
 from edge.forwarding import forwarder
 from edge.forwarding.forwarder import Forwarder
 from edge.outbox.outbox import Outbox
-from edge.outbox.record import Arrival
 from edge.outbox.writer import Writer
+from edge.record import Arrival
 from edge.settings import EdgeSettings, ForwardSettings
 from edge.warnings import Warnings
 from khaen import topics

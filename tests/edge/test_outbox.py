@@ -20,8 +20,8 @@ from edge.outbox import room
 from edge.outbox.account import Voice
 from edge.outbox.bounds import Bounds
 from edge.outbox.outbox import Outbox
-from edge.outbox.record import Record
 from edge.outbox.shelf import Shelf
+from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Number

@@ -8,8 +8,8 @@ from pathlib import Path
 from chirpstack_api import gw
 
 from edge.outbox.outbox import Outbox, Stored
-from edge.outbox.record import Record
 from edge.outbox.room import MAX_VOLATILE
+from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
 from tests.edge.disk import full_disk

@@ -13,7 +13,7 @@ import pytest
 
 from edge.outbox import room
 from edge.outbox.outbox import Outbox
-from edge.outbox.record import Record
+from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
 from khaen.wire import Heard

@@ -18,8 +18,8 @@ from edge.downlinks import Downlinks
 from edge.forwarding.forwarder import Forwarder
 from edge.intake import Intake
 from edge.outbox.outbox import Stored
-from edge.outbox.record import Arrival
 from edge.outbox.writer import Writer
+from edge.record import Arrival
 from edge.semtech.tally import Tally
 from edge.settings import EdgeSettings
 from edge.sources.semtech_udp import SemtechUdp

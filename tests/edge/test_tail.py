@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from chirpstack_api import gw
 
-from edge.desk import tail
-from edge.desk.tail import Filter
-from edge.outbox.record import Arrival
+from edge import tail
+from edge.record import Arrival
+from edge.tail import Filter
 from khaen.errors import NotRunnable
 from khaen.receipt import EpochReceipt
 from khaen.uplink import Kind, Origin

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.desk import tail
+from edge import tail
 from khaen import topics
 from khaen.ids import Epoch
 from khaen.wire import parse
@@ -175,7 +175,9 @@ def test_without_an_agent(tmp_path: Path, free_port: int) -> None:
     assert status.returncode == 1
     assert "no agent answers" in status.stderr
     assert f"gateway  {GATEWAY}\n" in status.stdout
-    assert "backlog  2\n" in status.stdout
+    assert re.search(r"backlog  [12]\n", status.stdout), (
+        "the frame, and a heartbeat if it was in time"
+    )
     drain = terminal.call("drain")
     assert drain.returncode == 1
     assert "systemctl start khaen-edge" in drain.stderr

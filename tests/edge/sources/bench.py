@@ -16,8 +16,8 @@ from edge.forwarding.forwarder import Forwarder
 from edge.host import Host
 from edge.intake import Intake
 from edge.outbox.outbox import Stored
-from edge.outbox.record import Arrival, Record
 from edge.outbox.writer import Writer
+from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from edge.warnings import Warnings
 from khaen.clock import ManualClock, SystemClock

@@ -15,7 +15,7 @@ from chirpstack_api import gw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.outbox.record import Record
+from edge.record import Record
 from edge.source_settings import NetworkServerSettings
 from edge.sources.network_server import AWAY, MOST_BYTES, NetworkServer, is_priority
 from khaen.ids import DevEui
