@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import edge
 from edge.doctor import examination, others
 from edge.doctor.facts import Facts, OutboxFacts
 from edge.health import symptoms
@@ -204,9 +205,8 @@ def test_what_only_a_running_agent_can_tell_is_not_called_well() -> None:
 def test_every_code_of_an_agent_is_explained_once() -> None:
     """What symptoms and sources can say is in some check's words."""
     explained = others._EXPLAINED | others._TEXTS.keys()
-    package = Path(symptoms.__file__).parent
-    said = set(WORD.findall((package / "symptoms.py").read_text()))
-    for file in package.rglob("*.py"):
+    said = set(WORD.findall(Path(symptoms.__file__).read_text()))
+    for file in Path(edge.__path__[0]).rglob("*.py"):
         said |= set(WARNING.findall(file.read_text()))
     assert {"serial_module_away", "twin_agent", "disk_low"} < said
     assert said - explained == set()
