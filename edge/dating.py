@@ -9,9 +9,6 @@ from edge.host import Host
 from edge.record import Instant, Record
 from khaen.clock import Clock, Rung, from_micros, to_micros
 
-GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
-LEAP_SECONDS = timedelta(seconds=18)
-"""GPS minus UTC since 2017-01-01 (IERS Bulletin C); no further one is announced."""
 FLOOR = datetime(2024, 1, 1, tzinfo=UTC)
 """No frame was heard before this: clocks that say so have not been set."""
 MAX_GPS_OFFSET = timedelta(seconds=30)
@@ -97,11 +94,3 @@ class Dating:
         # A clock that is not known to be true says nothing of the end: that is then the arrival.
         end = record.before or (self._clock.now() if self._synced else None)
         return Date(clock=Rung.BETWEEN, at=at, until=None if end is None else max(at, end))
-
-
-def from_gps(milliseconds: int) -> datetime | None:
-    """UTC of `tmms`, milliseconds since 1980-01-06 without leap seconds; None when out of range."""
-    try:
-        return GPS_EPOCH + timedelta(milliseconds=milliseconds) - LEAP_SECONDS
-    except OverflowError:
-        return None

@@ -19,11 +19,11 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from edge.counts import Counts
-from edge.dating import Dating, from_gps
+from edge.dating import Dating
 from edge.semtech import txpk
 from edge.semtech.tally import Tally
 from edge.semtech.txpk import MAX_DELAY_S, Status, TxpkError
-from khaen.clock import Clock
+from khaen.clock import Clock, from_gps
 from khaen.errors import WireError
 from khaen.ids import GatewayEui
 
@@ -176,7 +176,7 @@ class Downlinks:
             heard = self._heard.get(info.context)
             return heard is None or self._clock.monotonic() - heard > delay
         if info.timing.HasField("gps_epoch") and self._dating.synced():
-            at = from_gps(info.timing.gps_epoch.time_since_gps_epoch.ToMilliseconds())
+            at = from_gps(info.timing.gps_epoch.time_since_gps_epoch.ToTimedelta())
             return at is not None and at < self._clock.now()
         return False
 

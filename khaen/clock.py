@@ -13,6 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
+_LEAP_SECONDS = timedelta(seconds=18)
+"""GPS minus UTC since 2017-01-01 (IERS Bulletin C); no further one is announced."""
 _MICROSECOND = timedelta(microseconds=1)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
 
@@ -80,6 +83,19 @@ def to_micros(at: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """The aware UTC time of whole microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def to_gps(at: datetime) -> timedelta:
+    """GPS time of an aware time: since 1980-01-06, leap seconds counted."""
+    return at - _GPS_EPOCH + _LEAP_SECONDS
+
+
+def from_gps(since: timedelta) -> datetime | None:
+    """The aware UTC time of a GPS time; None where it is out of range."""
+    try:
+        return _GPS_EPOCH + since - _LEAP_SECONDS
+    except OverflowError:
+        return None
 
 
 def format_time(at: datetime) -> str:

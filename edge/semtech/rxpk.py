@@ -14,15 +14,14 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from chirpstack_api import gw
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from edge.dating import from_gps
-from khaen.clock import parse_time
+from khaen.clock import from_gps, parse_time
 from khaen.ids import GatewayEui
 from khaen.lorawan.frame import MAX_PHY_SIZE
 
@@ -192,7 +191,7 @@ def _satellite(rxpk: dict[str, Any]) -> datetime | None:
     """A receiver's time: forwarders write `tmms` and `time` only while they have a fix."""
     tmms, text = rxpk.get("tmms"), rxpk.get("time")
     if _is_count(tmms):
-        return from_gps(tmms)
+        return from_gps(timedelta(milliseconds=tmms))
     if not isinstance(text, str):
         return None
     try:

@@ -18,7 +18,6 @@ from google.protobuf.message import DecodeError
 
 from edge import upkeep
 from edge.counts import Counts
-from edge.dating import from_gps
 from edge.downlinks import Downlinks, Transmitter
 from edge.intake import Intake
 from edge.outbox.outbox import Stored
@@ -26,6 +25,7 @@ from edge.source_settings import ConcentratordSettings
 from edge.warnings import Warnings
 from khaen import log
 from khaen.backoff import Backoff
+from khaen.clock import from_gps
 from khaen.errors import NotRunnable, StoreUnavailable, WireError
 from khaen.ids import GatewayEui
 from khaen.lorawan.frame import MAX_PHY_SIZE
@@ -229,7 +229,7 @@ class Concentratord:
                 del rx.metadata[key]  # it would pass for the agent's own, or for JSON
         satellite = None
         if rx.HasField("time_since_gps_epoch"):
-            satellite = from_gps(rx.time_since_gps_epoch.ToMilliseconds())
+            satellite = from_gps(rx.time_since_gps_epoch.ToTimedelta())
         arrival = gateway.intake.hear(frame, satellite)
         gateway.downlinks.hear(rx.context)
         try:

@@ -13,7 +13,7 @@ from chirpstack_api import gw, integration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from khaen.clock import to_micros
+from khaen.clock import to_gps, to_micros
 from khaen.ids import DevEui
 from khaen.lorawan.region import JOIN_ACCEPT_DELAY1, THAI_CHANNELS, DataRate
 from khaen.site.model import Gateway, Site
@@ -29,8 +29,7 @@ BACKHAUL: Final = timedelta(milliseconds=50)
 STATUS_EACH: Final = timedelta(days=1)
 """How often ChirpStack asks a device for its status, unless its profile says otherwise."""
 CHANNELS: Final = {channel.frequency: number for number, channel in enumerate(THAI_CHANNELS)}
-_GPS_AHEAD_MICROS: Final = 18_000_000
-_GPS_EPOCH_MICROS: Final = 315_964_800_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 _MARGINS: Final = (-32, 31)
 """LoRaWAN 1.0.4, 5.5: DevStatusAns has the margin in six bits, signed."""
 
@@ -190,8 +189,8 @@ def number_reception(chance: bytes, index: int) -> int:
 
 
 def gps_micros(at: datetime) -> int:
-    """Microseconds of GPS time since 1980-01-06; ahead of UTC by 18 s since 2017."""
-    return to_micros(at) + _GPS_AHEAD_MICROS - _GPS_EPOCH_MICROS
+    """Whole microseconds of GPS time."""
+    return to_gps(at) // _MICROSECOND
 
 
 def context_of(at: datetime) -> bytes:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any
 
+from khaen.clock import to_gps
 from khaen.lorawan.frame import MAX_PHY_SIZE
 from khaen.lorawan.region import CODING_RATE, DataRate, data_rate_named
 from khaen.site.model import Position
 from simulators.air.radio import Hearing
 
-_GPS_EPOCH_MS: Final = 315_964_800_000
-_LEAP_MS: Final = 18_000
-"""GPS time is ahead of UTC by so many milliseconds since 2017."""
 _FIRST_CHANNEL, _SPACING = 923_200_000, 200_000
 
 
@@ -111,5 +109,5 @@ def parse_txpk(document: object) -> Txpk:
 
 
 def gps_milliseconds(at: datetime) -> int:
-    """GPS time of a moment, in milliseconds since 1980-01-06."""
-    return int(at.timestamp() * 1000) - _GPS_EPOCH_MS + _LEAP_MS
+    """GPS time of a moment, in whole milliseconds."""
+    return to_gps(at) // timedelta(milliseconds=1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from chirpstack_api import integration
 
-from khaen.clock import to_micros
+from khaen.clock import to_gps
 from khaen.lorawan.mac import (
     Cid,
     Command,
@@ -21,11 +21,12 @@ from khaen.lorawan.mac import (
 from khaen.lorawan.region import Channel
 from simulators.network.device import EXTERNAL, UNKNOWN, Device, battery_percent
 from simulators.network.events import Events
-from simulators.network.heard import GPS_EPOCH, GPS_LEAP, Heard
+from simulators.network.heard import Heard
 from simulators.network.link import Block, Link
 
 _BYTE: Final = 0xFF
 _SECOND: Final = 1_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 _CHANNEL_TAKEN: Final = 0x03
 """NewChannelAns: the frequency and the data rates (LoRaWAN L2 1.0.4, section 5.6)."""
 
@@ -59,7 +60,7 @@ def _check(heard: Heard) -> Command:
 
 def _time(at: datetime) -> Command:
     """Seconds of GPS time, and 256ths of one."""
-    seconds, rest = divmod(to_micros(at + GPS_LEAP) - to_micros(GPS_EPOCH), _SECOND)
+    seconds, rest = divmod(to_gps(at) // _MICROSECOND, _SECOND)
     whole = (seconds & 0xFFFF_FFFF).to_bytes(4, "little")
     return Command(Cid.DEVICE_TIME, whole + bytes((rest * 256 // _SECOND,)))
 

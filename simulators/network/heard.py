@@ -8,13 +8,12 @@ from typing import Final
 
 from chirpstack_api import gw
 
+from khaen.clock import from_gps
 from khaen.lorawan.frame import MAX_PHY_SIZE
 from khaen.lorawan.region import data_rate_of
 from simulators.network.adr import required_snr
 from simulators.network.plan import Network
 
-GPS_EPOCH: Final = datetime(1980, 1, 6, tzinfo=UTC)
-GPS_LEAP: Final = timedelta(seconds=18)
 _DRIFT: Final = timedelta(seconds=30)
 _YEAR_9000: Final = 221_845_392_000
 """Seconds since 1970 beyond which no calendar here goes."""
@@ -58,7 +57,8 @@ class Heard:
         for rx in self.receptions:
             if rx.HasField("time_since_gps_epoch"):
                 since: timedelta = rx.time_since_gps_epoch.ToTimedelta()
-                return GPS_EPOCH + since - GPS_LEAP
+                if (told := from_gps(since)) is not None:
+                    return told
         for rx in self.receptions:
             if rx.HasField("gw_time"):
                 at: datetime = rx.gw_time.ToDatetime(tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from edge.dating import GPS_EPOCH, LEAP_SECONDS, Date, Dating, from_gps
+from edge.dating import Date, Dating
 from edge.host import Host
 from edge.record import Instant, Record
 from khaen.clock import ManualClock, Rung
@@ -118,11 +118,6 @@ def test_the_kernel_is_not_asked_more_than_once_a_second() -> None:
     clock.advance(1)
     dating.hear()
     assert len(asked) == 2
-
-
-def test_gps_time() -> None:
-    assert from_gps(0) == GPS_EPOCH - LEAP_SECONDS
-    assert from_gps(2**62) is None
 
 
 def test_this_machine() -> None:

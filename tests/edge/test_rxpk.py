@@ -1,6 +1,7 @@
 """The packet forwarder's JSON becomes what the gateway bridge makes of it, to the field."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.dating import from_gps
 from edge.semtech import rxpk
 from edge.semtech.rxpk import RxpkError
+from khaen.clock import from_gps
 from khaen.ids import GatewayEui
 from tests.edge.fixtures import GATEWAY
 
@@ -102,7 +103,7 @@ def test_a_fractional_rssi_is_rounded() -> None:
 def test_satellite_time_is_gps_time_without_leap_seconds() -> None:
     """Unix time minus 315964800 s plus 18 leap seconds, in milliseconds."""
     (reception,) = rxpk.parse(GOOD | {"tmms": 1468803741456}, gateway=GATEWAY, token=0)
-    assert reception.satellite == from_gps(1468803741456)
+    assert reception.satellite == from_gps(timedelta(milliseconds=1468803741456))
     assert reception.satellite is not None
     assert reception.satellite.isoformat() == "2026-07-23T01:02:03.456000+00:00"
 

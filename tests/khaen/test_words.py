@@ -157,3 +157,11 @@ def test_backoff_grows_to_its_cap_and_begins_again() -> None:
     assert max(waits[10:]) > 4.0  # 190 draws from 0..8 all below 4: one in 10^57
     backoff.reset()
     assert backoff.next() <= 1.0
+
+
+def test_gps_time() -> None:
+    """Unix time minus 315964800 s plus 18 leap seconds."""
+    at = clock.from_gps(timedelta(milliseconds=1468803741456))
+    assert at == datetime(2026, 7, 23, 1, 2, 3, 456_000, tzinfo=UTC)
+    assert clock.to_gps(at) == timedelta(milliseconds=1468803741456)
+    assert clock.from_gps(timedelta(days=999_999_999)) is None
