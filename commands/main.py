@@ -48,6 +48,7 @@ for _name, _does in (
         "Run scenarios: what happens at a simulated site, and whether what must come of it does.",
     ),
     ("replay", "Send recorded traffic again."),
+    ("codecs", "Families of devices, and vendors' codecs among them."),
 ):
     _add(_name, _does)
 

@@ -80,6 +80,13 @@ class IngestSettings(Section):
     """Prometheus, `/health` and `/ready` on loopback; 0 takes any free port."""
 
 
+class DecoderSettings(Section):
+    """What reads payloads, beside the native families."""
+
+    codecs: Path | None = None
+    """The folder of the site's codecs and mappings; `up` names `codecs` beside the site file."""
+
+
 class AlarmSettings(Section):
     """The alarm program."""
 
@@ -118,6 +125,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     series: SeriesSettings = SeriesSettings()
     mqtt: MqttSettings = MqttSettings()
+    decoders: DecoderSettings = DecoderSettings()
     ingest: IngestSettings = IngestSettings()
     alarms: AlarmSettings = AlarmSettings()
     console: ConsoleSettings = ConsoleSettings()

@@ -8,9 +8,10 @@ the file and holds examples.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ import yaml
 
 from decoders.javascript.codec import LIMITS, Codec, Outcome, Request
 from decoders.javascript.engine import Engine
-from khaen.clock import parse_time
+from khaen.clock import format_time, parse_time
 from khaen.errors import SettingsError
 
 LIMITS_FOR_CASES = replace(LIMITS, output_characters=4 * 1024**2)
@@ -71,7 +72,7 @@ def find(checkout: Path) -> list[Path]:
     Raises SettingsError where the folder holds neither layout.
     """
     found = [
-        *checkout.glob("vendors/*/codecs/test_decode_*.json"),
+        *checkout.glob(f"vendors/*/codecs/{beside('*')}"),
         *checkout.glob("vendor/*/*-codec.yaml"),
     ]
     if not found:
@@ -80,6 +81,11 @@ def find(checkout: Path) -> list[Path]:
             " give the checkout's first folder"
         )
     return sorted(found)
+
+
+def beside(name: str) -> str:
+    """The name of the file of cases that stands beside the codec of that name."""
+    return f"test_decode_{name}.json"
 
 
 def load(path: Path, engine: Engine) -> Suite:
@@ -98,6 +104,32 @@ def load(path: Path, engine: Engine) -> Suite:
     except (OSError, LookupError, TypeError, ValueError, yaml.YAMLError) as error:
         said = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise SettingsError(f"{path}: {said}; mend or remove it") from error
+
+
+def render(suite: Suite) -> str:
+    """The cases as a file that stands beside the codec."""
+    cases = [
+        {
+            "name": case.name,
+            "input": {
+                "bytes": list(case.payload),
+                "fPort": case.f_port,
+                "recvTime": format_time(case.received_at),
+            },
+            "expected": case.expected,
+        }
+        for case in suite.cases
+    ]
+    return json.dumps(cases, indent=1, ensure_ascii=False) + "\n"
+
+
+def failures(suite: Suite, engine: Engine) -> Iterator[tuple[Case, str]]:
+    """The cases that do not pass, and why. Raises NotRunnable."""
+    outcomes = engine.decode_batch(suite.requests())
+    for case, outcome in zip(suite.cases, outcomes, strict=True):
+        why = difference(case.expected, outcome)
+        if why is not None:
+            yield case, why
 
 
 def difference(expected: Mapping[str, Any], outcome: Outcome) -> str | None:

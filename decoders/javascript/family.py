@@ -52,17 +52,31 @@ def load(folder: Path) -> dict[str, Family]:
     for name in sorted(scripts.keys() ^ tables.keys()):
         there, missing = (".js", ".toml") if name in scripts else (".toml", ".js")
         raise SettingsError(f"{folder}/{name}{there}: {name}{missing} is not beside it; write it")
-    return {name: _load(name, scripts[name], tables[name]) for name in scripts}
+    return {name: load_one(scripts[name], tables[name]) for name in scripts}
 
 
-def _load(name: str, script: Path, table: Path) -> Family:
+def load_one(script: Path, table: Path) -> Family:
+    """The family of a codec and its mapping, by the codec's name. Raises SettingsError."""
     mapping = mappings.load(table)
+    codec = read_codec(script)
+    return Family(codec=codec, mapping=mapping, coverage=Coverage(mapping))
+
+
+def load_draft(script: Path) -> Family:
+    """The family of a codec whose mapping nobody has looked through yet, or that has none: its
+    answers stay raw then. For trying only. Raises SettingsError.
+    """
+    table = script.with_suffix(".toml")
+    mapping = mappings.read(table) if table.exists() else mappings.NOTHING
+    return Family(codec=read_codec(script), mapping=mapping, coverage=Coverage(mapping))
+
+
+def read_codec(script: Path) -> Codec:
+    """The codec of a file, named as the file. Raises SettingsError."""
     try:
-        source = script.read_text("utf-8-sig")
+        return Codec(id=script.stem, source=script.read_text("utf-8-sig"))
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"{script}: cannot be read: {error}; save it as UTF-8") from error
-    codec = Codec(id=name, source=source)
-    return Family(codec=codec, mapping=mapping, coverage=Coverage(mapping))
 
 
 def decoder(family: Family, engine: Engine, clock: Clock) -> Decoder:

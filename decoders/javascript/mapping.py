@@ -126,19 +126,28 @@ class Mapping(_Table):
         return frozenset(kind for entry in self.events for kind in entry.kinds.values())
 
 
+NOTHING = Mapping(maker="?", model="?", source="?", version=1)
+"""Leaves all that a codec says as it is."""
+
+
 def load(file: Path) -> Mapping:
     """Read a mapping file. Raises SettingsError with the file, the key and the remedy."""
-    try:
-        mapping = parse(file.read_text("utf-8"))
-    except (OSError, UnicodeError) as error:
-        raise SettingsError(f"{file}: cannot be read: {error}") from error
-    except SettingsError as error:
-        raise SettingsError(f"{file}: {error}") from error
+    mapping = read(file)
     if mapping.draft:
         raise SettingsError(
             f"{file}: it is a draft; look through each entry, then take away the line draft = true"
         )
     return mapping
+
+
+def read(file: Path) -> Mapping:
+    """The same for a file that may be a draft. Raises SettingsError."""
+    try:
+        return parse(file.read_text("utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"{file}: cannot be read: {error}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from error
 
 
 def parse(text: str) -> Mapping:

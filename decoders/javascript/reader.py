@@ -63,6 +63,7 @@ def _readings(
             quality=quality,
             channel=_channel(entry, data, taken),
             measured_at=measured_at,
+            key=paths.render(taken),
         )
 
 
