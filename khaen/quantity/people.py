@@ -21,7 +21,7 @@ _VITALS = entries(
     ("steps", "1", "", 0, 0, 200_000, "จำนวนก้าว", "Steps", "LOINC 55423-8"),
     state("worn", "สวมอยู่", "Worn", "IPSO 3302"),
     state("motion", "เคลื่อนไหว", "Motion", "TTN action.motion.detected"),
-    ("motion_count", "1", "", 0, 0, 1_000_000, "จำนวนการเคลื่อนไหว", "Movements",
+    ("motion_count", "1", "", 0, 0, 1e10, "จำนวนการเคลื่อนไหว", "Movements",
      "TTN action.motion.count"),
     ("activity", "%", "%", 0, 0, 100, "ช่วงที่เคลื่อนไหว", "Time in movement",
      "own: share of the interval"),
