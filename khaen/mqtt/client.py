@@ -20,6 +20,7 @@ from khaen import log
 from khaen.backoff import Backoff
 from khaen.errors import SettingsError
 from khaen.mqtt.ahead import MAX_PACKET, AheadClient
+from khaen.mqtt.credentials import Keyring
 from khaen.mqtt.reasons import explain
 from khaen.mqtt.session import Answer, Handlers, Message, Session
 from khaen.mqtt.settings import MqttSettings, Version
@@ -87,6 +88,7 @@ class Client:
         backoff: Backoff | None = None,
     ) -> None:
         self._settings, self._session, self._handlers = settings, session, handlers
+        self._keyring = Keyring(settings, session.client_id)
         self._version = Version.V5 if settings.version is Version.AUTO else settings.version
         self._backoff = backoff or Backoff(cap=LONGEST_PAUSE_SECONDS)
         self._stop = threading.Event()
@@ -259,9 +261,10 @@ class Client:
 
     def _make(self, number: int) -> AheadClient:
         protocol = paho.MQTTv5 if self._version is Version.V5 else paho.MQTTv311
+        credentials = self._keyring.read()
         client = AheadClient(
             CallbackAPIVersion.VERSION2,
-            client_id=self._settings.client_id(self._session.client_id),
+            client_id=credentials.client_id,
             clean_session=None if protocol == paho.MQTTv5 else self._session.expiry == 0,
             userdata=number,
             protocol=protocol,
@@ -271,9 +274,9 @@ class Client:
         client.max_inflight_messages_set(self._session.window)
         client.max_queued_messages_set(self._session.window)
         if self._settings.username:
-            client.username_pw_set(self._settings.username, self._settings.password())
-        if self._settings.ca_file is not None:
-            client.tls_set_context(self._settings.tls())
+            client.username_pw_set(self._settings.username, credentials.password)
+        if credentials.tls is not None:
+            client.tls_set_context(credentials.tls)
         if (will := self._session.will) is not None:
             client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         return client
@@ -384,6 +387,7 @@ class Client:
     def _granted(self, connection: _Connection) -> None:
         connection.granted_at = monotonic()
         connection.decided.set()
+        self._keyring.keep()
         _log.info(
             "mqtt_connected",
             client_id=self._session.client_id,

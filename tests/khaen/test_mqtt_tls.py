@@ -148,3 +148,22 @@ def test_the_context_asks_for_tls_1_2_at_least(authority: Authority) -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_renewal_that_went_wrong_cuts_nobody_off(
+    mosquitto: StartMosquitto, authority: Authority
+) -> None:
+    """The connection is lost while a file is broken: it is made again with what the file said."""
+    server, own = authority.issue("broker"), authority.issue("gateway")
+    settings = MqttSettings(
+        port=mosquitto(settings=listen_with_tls(server, authority, mutual=True)).port,
+        ca_file=authority.ca,
+        cert_file=own.cert,
+        key_file=own.key,
+    )
+    with connected(settings, Session(client_id="a", subscriptions=("t",))) as party:
+        own.cert.write_text("half a cert")
+        party.client.drop()
+        until(lambda: party.client.connection > 1 and party.client.connected, "a connection again")
+        party.client.publish("t", b"sealed")
+        until(lambda: party.payloads() == [b"sealed"], "a message")
