@@ -9,8 +9,10 @@ from alarms.rule import Parameters
 from khaen.alarm import Priority
 from khaen.clock import from_micros, to_micros
 from khaen.evaluation import Json, Observation
-from khaen.reading import Event
+from khaen.reading import Event, EventKind
 
+ENDS = frozenset({EventKind.FALL_END, EventKind.MAN_DOWN_END})
+"""The device sees that the wearer is up, or moves, again."""
 AGE_UNKNOWN = 255
 """The band's seconds since the impact end here."""
 
@@ -41,6 +43,8 @@ class Pending:
 
 def still(event: Event) -> bool | None:
     """Whether the wearer lies still, or moves; None while the band does not say."""
+    if event.kind is EventKind.MAN_DOWN or event.kind in ENDS:
+        return event.kind is EventKind.MAN_DOWN
     said = event.detail.get("still")
     return None if said is None else said > 0
 
@@ -55,6 +59,11 @@ def impact(observation: Observation, event: Event) -> int:
 def reason(still: bool | None) -> str:
     """The short code for people's texts."""
     return {True: "fall_still", False: "fall_moving", None: "fall_unheard"}[still]
+
+
+def reason_of(event: Event) -> str:
+    """The same for one event by itself."""
+    return "man_down" if event.kind is EventKind.MAN_DOWN else reason(still(event))
 
 
 def priority(still: bool | None) -> Priority:

@@ -48,9 +48,9 @@ def note(memory: Json, device: str, *, count: int | None, at: int, end: bool = F
     if count is not None:
         after, new = _span_in(spans, count, at)
         return Noted(memory=_with(memory, device, after, marks), new=new)
-    frames = tuple(sorted({*marks, (at, end)}))[-MARKS_KEPT:]
+    frames = tuple(sorted({*marks, (at, end)}))
     new = not end and len(_clusters(frames)) > len(_clusters(marks))
-    return Noted(memory=_with(memory, device, spans, frames), new=new)
+    return Noted(memory=_with(memory, device, spans, _newest_of(frames)), new=new)
 
 
 def hear(memory: Json, observation: Observation, event: Event, *, end: bool) -> Noted:
@@ -111,6 +111,17 @@ def _clusters(marks: tuple[Mark, ...]) -> list[tuple[int, int]]:
         else:
             found[-1] = (found[-1][0], at)
     return found
+
+
+def _newest_of(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    """As many as are kept; of more, the ends that end nothing go first."""
+    if len(marks) <= MARKS_KEPT:
+        return marks
+    before = (True, *(end for _at, end in marks))
+    telling = tuple(
+        mark for mark, ended in zip(marks, before, strict=False) if not (mark[1] and ended)
+    )
+    return telling[-MARKS_KEPT:]
 
 
 def _spans(memory: Json, device: str) -> tuple[Span, ...]:

@@ -144,6 +144,8 @@ TEXTS: Mapping[str, Text] = {
     "alarm.fall.fall_moving": Text("{who} ล้ม แต่ยังขยับตัว", "{who} fell, and is moving"),
     "alarm.fall.fall_unheard": Text("{who} ล้ม และไม่มีสัญญาณหลังจากนั้น",
                                     "{who} fell, and was not heard since"),
+    "alarm.fall.man_down": Text("{who} นอนอยู่หรือไม่ขยับเป็นเวลานาน",
+                                "{who} is down, or has not moved for long"),
     "alarm.fall.fall_counter_not_fresh": Text(
         "{who} อาจล้ม (สัญญาณอาจเป็นของเก่า)",
         "{who} may have fallen (the signal may be an old one)"),

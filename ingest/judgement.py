@@ -22,7 +22,7 @@ from store.registry import Registry
 from store.uplinks import Outcome
 
 _log = log.logger()
-_CALLS = frozenset({EventKind.SOS, EventKind.FALL})
+_CALLS = frozenset({EventKind.SOS, EventKind.FALL, EventKind.MAN_DOWN})
 
 
 def _version(family: str) -> int:

@@ -5,6 +5,9 @@ Whoever moves after that is a P2; whoever is still at `still_s`, or was not hear
 P1. A P2 becomes a P1 when the band says afterwards that the wearer lies still. Never the reverse:
 only a person ends it. What is late or of a doubtful counter raises at once, by what it says.
 
+Man down, as a device judges it, is a still wearer whose time to cancel is over: it raises at once.
+A device that sees the wearer up again says that they move.
+
 Frames of one fall share its count. A cancelled fall is remembered, so that its impact, should it
 come later by another way, raises nothing.
 """
@@ -27,9 +30,11 @@ from khaen.reading import Event, EventKind
 
 ID = "fall"
 CANCELS = EventKind.FALL_CANCELLED
-LISTENS = frozenset({EventKind.FALL, CANCELS})
+DOWN = EventKind.MAN_DOWN
+LISTENS = frozenset({EventKind.FALL, DOWN, CANCELS, *falling.ENDS})
 # Reference defaults of fall detection in care: a 30 s cancel window, stillness at 60 s.
 DEFAULTS: Parameters = {"cancel_s": 30.0, "still_s": 60.0}
+NOT_FRESH = "fall_counter_not_fresh"
 PENDING_KEPT = 8
 
 
@@ -73,7 +78,8 @@ class _Run:
         self._changes: list[AlarmChange] = []
 
     def hear(self, observation: Observation, event: Event) -> None:
-        noted = press.hear(self._known, observation, event, end=event.kind is CANCELS)
+        ends = event.kind is CANCELS or event.kind in falling.ENDS
+        noted = press.hear(self._known, observation, event, end=ends)
         self._known = noted.memory
         if noted.new:
             self._begin(observation, event)
@@ -110,13 +116,13 @@ class _Run:
 
     def _begin(self, observation: Observation, event: Event) -> None:
         """A fall not heard of before."""
-        if event.kind is CANCELS:
+        if event.kind in (CANCELS, EventKind.MAN_DOWN_END):
             return
-        if observation.late or not observation.fresh:
+        if observation.late or not observation.fresh or event.kind is DOWN:
             still = falling.still(event)
             self._ring(
                 Fall(
-                    reason=falling.reason(still) if observation.fresh else "fall_counter_not_fresh",
+                    reason=falling.reason_of(event) if observation.fresh else NOT_FRESH,
                     priority=falling.priority(still) if observation.fresh else Priority.P1,
                     event_at=observation.event_at,
                     uplink_id=observation.uplink_id,
@@ -151,7 +157,7 @@ class _Run:
         alarm = self._alarm
         if alarm is None or not observation.fresh:
             return
-        if event.kind is CANCELS:
+        if event.kind is CANCELS or event.kind in falling.ENDS:
             if not observation.late and alarm.state in machine.STANDING:
                 self._take(
                     machine.clear(

@@ -174,3 +174,20 @@ def test_many_presses_later_a_repeat_of_the_newest_is_still_known() -> None:
     for count in range(200):
         memory = press.note(memory, BANDS[0], count=count, at=count * press.SECOND).memory
     assert press.knows(memory, BANDS[0], count=199, at=210 * press.SECOND)
+
+
+def test_a_button_that_counts_nothing_may_be_pressed_more_often_than_is_remembered() -> None:
+    memory: dict[str, object] = {}
+    for hour in range(3 * press.MARKS_KEPT):
+        noted = press.note(memory, BANDS[0], count=None, at=hour * 3600 * press.SECOND)
+        assert noted.new
+        memory = dict(noted.memory)
+
+
+def test_ends_that_end_nothing_do_not_push_presses_out() -> None:
+    memory = dict(press.note({}, BANDS[0], count=None, at=0).memory)
+    for minute in range(1, 3 * press.MARKS_KEPT):
+        at = minute * 60 * press.SECOND
+        memory = dict(press.note(memory, BANDS[0], count=None, at=at, end=True).memory)
+    assert press.knows(memory, BANDS[0], count=None, at=0)
+    assert press.note(memory, BANDS[0], count=None, at=90 * press.SECOND).new
