@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from decoders.family import DecodePayload
 from khaen.reading import Decoded, Reading, Warn
 
 PROTOCOL = 2
@@ -21,10 +22,10 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """One quantity made of a sensor's words."""
+    """One quantity made of a sensor's words; None where they say that there is no value."""
 
     quantity: str
-    convert: Callable[[Sequence[int]], float]
+    convert: Callable[[Sequence[int]], float | None]
     channel: str = ""
 
 
@@ -34,6 +35,26 @@ class Sensor:
 
     words: int
     values: tuple[Value, ...]
+
+
+BATTERY = Sensor(
+    words=1,
+    values=(Value(quantity="battery_voltage", convert=lambda x: x[0] / 1000),),
+)
+
+
+def signed(word: int) -> int:
+    """The number that a word stands for whose middle is 0."""
+    return word - 0x8000
+
+
+def reader(sensors: Sequence[Sensor]) -> DecodePayload:
+    """A family's `decode`: reads on whatever port, for an engineer can change it."""
+
+    def decode(_f_port: int, payload: bytes) -> Decoded:
+        return read(sensors, payload)
+
+    return decode
 
 
 def read(sensors: Sequence[Sensor], payload: bytes) -> Decoded:
@@ -54,14 +75,18 @@ def read(sensors: Sequence[Sensor], payload: bytes) -> Decoded:
             warnings.append(Warn(text=f"sensor {bit} is cut short", offset=at))
             break
         words = struct.unpack_from(f">{sensor.words}H", payload, at)
-        readings += (
-            Reading(
-                quantity=value.quantity,
-                value=round(value.convert(words), _DECIMALS),
-                channel=value.channel,
+        for value in sensor.values:
+            number = value.convert(words)
+            if number is None:
+                warnings.append(Warn(text=f"no {value.quantity}", offset=at))
+                continue
+            readings.append(
+                Reading(
+                    quantity=value.quantity,
+                    value=round(number, _DECIMALS),
+                    channel=value.channel,
+                )
             )
-            for value in sensor.values
-        )
         at = end
     if flags >> len(sensors):
         warnings.append(Warn(text="flags of unknown sensors", offset=3))

@@ -8,50 +8,60 @@ length is unknown.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from decoders import layout
 from decoders.family import DecodePayload
 from khaen.reading import Decoded, Event, Reading, Warn
 
 F_PORT = 85
 """The port of a Milesight device as it leaves the factory."""
 
-OLDEST_CLOCK = datetime(2015, 1, 1, tzinfo=UTC)
-"""A device's time before this is a clock that was never set."""
-
-_SIZES = {"u8": 1, "u16": 2, "i16": 2, "u32": 4}
+_FORMS = {
+    "u8": struct.Struct("<B"),
+    "u16": struct.Struct("<H"),
+    "i16": struct.Struct("<h"),
+    "u32": struct.Struct("<I"),
+    "f32": struct.Struct("<f"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """One number at `at` within a channel's data: `form` is u8, u16, i16 or u32.
+    """One number at `at` within a channel's data: `form` is u8, u16, i16, u32 or f32.
 
-    The reading is the number divided by `divide`. A raw number in `missing` says that there is
-    no value. `bit`, where given, reads that bit alone, as 0 or 1.
+    The reading is the number times `times`, divided by `divide`. A raw number in `missing` says
+    that there is no value. `bit`, where given, reads that bit alone, as 0 or 1. `when`, an offset,
+    a mask and a value, says that the number is there only where that byte, masked, has the value.
     """
 
     quantity: str
     form: str
     at: int = 0
+    times: float = 1
     divide: float = 1
     channel: str = ""
     missing: frozenset[int] = frozenset()
     bit: int | None = None
+    when: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
     """One (id, type): `length` bytes of data, the numbers in it, or the events it stands for.
 
-    `dated` channels are history: their data starts with the seconds since 1970.
+    `dated` channels are history: their data starts with the seconds since 1970. `states` reads
+    codes that are no numbers; it is a function of the data, as `events`.
     """
 
     length: int
     numbers: tuple[Number, ...] = ()
     dated: bool = False
     events: Callable[[bytes], tuple[Event, ...]] | None = None
+    states: Callable[[bytes], tuple[Reading, ...]] | None = None
 
 
 ChannelTable = Mapping[tuple[int, int], Channel]
@@ -81,6 +91,48 @@ def answers(lengths: Mapping[int, int]) -> ChannelTable:
         for head in (0xFE, 0xFF)
         for kind, length in lengths.items()
     }
+
+
+CLIMATE: ChannelTable = {
+    (0x03, 0x67): Channel(
+        length=2,
+        numbers=(Number(quantity="air_temperature", form="i16", divide=10),),
+    ),
+    (0x04, 0x68): Channel(
+        length=1,
+        numbers=(Number(quantity="relative_humidity", form="u8", divide=2),),
+    ),
+}
+"""The air around the device."""
+
+CLIMATE_HISTORY = (
+    Number(quantity="air_temperature", form="i16", at=4, divide=10),
+    Number(quantity="relative_humidity", form="u8", at=6, divide=2),
+)
+"""The same behind the time of a channel of history."""
+
+EM300_ANSWERS = answers(
+    {
+        0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x27: 1, 0x28: 1,
+        0x68: 1, 0x69: 1, 0x6A: 3, 0x6D: 1, 0x79: 6, 0xEA: 3,
+    }
+)  # fmt: skip
+"""What the EM300s answer."""
+
+EM500_ANSWERS: ChannelTable = {
+    **answers(
+        {
+            0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x11: 4, 0x17: 2, 0x18: 2, 0x1C: 2, 0x27: 1,
+            0x28: 1, 0x35: 8, 0x3B: 1, 0x4A: 1, 0x68: 1, 0x69: 1, 0x6A: 3, 0x84: 1, 0x96: 8,
+            0xF1: 4, 0xF2: 2, 0xF5: 1,
+        }
+    ),
+    (0xFF, 0x1B): Channel(length=5),  # what the probe measures: rate and range
+}  # fmt: skip
+"""What the EM500s answer, and say of their probe."""
+
+PROBE_FAILED = frozenset({0xFFFF, 0xFFFD, -1, -3})
+"""A probe's word that is no value: it could not be read, or is out of its range."""
 
 
 @dataclass(slots=True)
@@ -128,6 +180,11 @@ def read(table: ChannelTable, payload: bytes, *, urgent: bytes = b"") -> Decoded
     )
 
 
+def clock(data: bytes) -> datetime | None:
+    """The time that history starts with; None for a clock that was not set."""
+    return layout.time(data, 0, "little")
+
+
 def _unknown(payload: bytes, at: int) -> str:
     return f"unknown channel {payload[at : at + 2].hex()}"
 
@@ -135,31 +192,40 @@ def _unknown(payload: bytes, at: int) -> str:
 def _take(channel: Channel, data: bytes, at: int, found: _Found) -> None:
     if channel.events is not None:
         found.events.extend(channel.events(data))
+    if channel.states is not None:
+        found.readings.extend(channel.states(data))
     measured_at = None
     if channel.dated:
-        measured_at = datetime.fromtimestamp(int.from_bytes(data[:4], "little"), UTC)
-        if measured_at < OLDEST_CLOCK:
+        measured_at = clock(data)
+        if measured_at is None:
             found.warnings.append(Warn(text="history of a clock that was not set", offset=at))
             return
     for number in channel.numbers:
-        raw = _raw(number, data)
+        if number.when is not None and not _there(number.when, data):
+            continue
+        (raw,) = _FORMS[number.form].unpack_from(data, number.at)
         if raw in number.missing:
             found.warnings.append(Warn(text=f"no {number.quantity}: {raw:#x}", offset=at))
             continue
-        value = raw / number.divide if number.bit is None else float(raw >> number.bit & 1)
         found.readings.append(
             Reading(
                 quantity=number.quantity,
-                value=value,
+                value=_value(number, raw),
                 channel=number.channel,
                 measured_at=measured_at,
             )
         )
 
 
-def _raw(number: Number, data: bytes) -> int:
-    piece = data[number.at : number.at + _SIZES[number.form]]
-    return int.from_bytes(piece, "little", signed=number.form[0] == "i")
+def _there(when: tuple[int, int, int], data: bytes) -> bool:
+    at, mask, value = when
+    return data[at] & mask == value
+
+
+def _value(number: Number, raw: float) -> float:
+    if number.bit is not None:
+        return float(int(raw) >> number.bit & 1)
+    return raw * number.times / number.divide
 
 
 def quantities(table: ChannelTable) -> frozenset[str]:

@@ -8,15 +8,11 @@ typical size, which the device sends besides, are left out.
 from __future__ import annotations
 
 from decoders import decentlab
-from decoders.decentlab import Sensor, Value
+from decoders.decentlab import BATTERY, Sensor, Value
 from decoders.family import Decoder
-from khaen.reading import Decoded
 
 SENSORS = (
-    Sensor(
-        words=1,
-        values=(Value(quantity="battery_voltage", convert=lambda x: x[0] / 1000),),
-    ),
+    BATTERY,
     Sensor(
         words=10,
         values=(
@@ -40,17 +36,11 @@ SENSORS = (
 )
 
 
-def decode(f_port: int, payload: bytes) -> Decoded:
-    """Read on whatever port; an engineer can change it."""
-    del f_port
-    return decentlab.read(SENSORS, payload)
-
-
 DECODER = Decoder(
     id="decentlab_dl_pm",
     version=1,
     maker="Decentlab",
     model="DL-PM",
     quantities=decentlab.quantities(SENSORS),
-    decode=decode,
+    decode=decentlab.reader(SENSORS),
 )

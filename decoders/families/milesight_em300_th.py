@@ -8,34 +8,15 @@ from __future__ import annotations
 
 from decoders import milesight
 from decoders.family import Decoder
-from decoders.milesight import Channel, Number
+from decoders.milesight import Channel
 
 TABLE: milesight.ChannelTable = {
-    **milesight.answers(
-        {
-            0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x27: 1, 0x28: 1,
-            0x68: 1, 0x69: 1, 0x6A: 3, 0x6D: 1, 0x79: 6, 0xEA: 3,
-        }
-    ),
+    **milesight.EM300_ANSWERS,
     **milesight.ATTRIBUTES,
     **milesight.BATTERY,
-    (0x03, 0x67): Channel(
-        length=2,
-        numbers=(Number(quantity="air_temperature", form="i16", divide=10),),
-    ),
-    (0x04, 0x68): Channel(
-        length=1,
-        numbers=(Number(quantity="relative_humidity", form="u8", divide=2),),
-    ),
-    (0x20, 0xCE): Channel(
-        length=8,
-        dated=True,
-        numbers=(
-            Number(quantity="air_temperature", form="i16", at=4, divide=10),
-            Number(quantity="relative_humidity", form="u8", at=6, divide=2),
-        ),
-    ),
-}  # fmt: skip
+    **milesight.CLIMATE,
+    (0x20, 0xCE): Channel(length=8, dated=True, numbers=milesight.CLIMATE_HISTORY),
+}
 
 
 DECODER = Decoder(

@@ -10,32 +10,26 @@ from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
 
-_FAILED = frozenset({0xFFFF, 0xFFFD})  # could not be read; out of the probe's range
 _CM_PER_M = 100
 
+
+def _depth(at: int) -> Number:
+    return Number(
+        quantity="water_level",
+        form="u16",
+        at=at,
+        divide=_CM_PER_M,
+        missing=milesight.PROBE_FAILED,
+    )
+
+
 TABLE: milesight.ChannelTable = {
-    **milesight.answers(
-        {
-            0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x11: 4, 0x17: 2, 0x1C: 2, 0x27: 1, 0x28: 1,
-            0x35: 8, 0x3B: 1, 0x4A: 1, 0x68: 1, 0x69: 1, 0x6A: 3, 0x84: 1, 0x96: 8, 0xF1: 4,
-            0xF2: 2, 0xF5: 1,
-        }
-    ),
+    **milesight.EM500_ANSWERS,
     **milesight.ATTRIBUTES,
     **milesight.BATTERY,
-    (0xFF, 0x1B): Channel(length=5),  # what the probe measures: rate and range
-    (0x03, 0x77): Channel(
-        length=2,
-        numbers=(Number(quantity="water_level", form="u16", divide=_CM_PER_M, missing=_FAILED),),
-    ),
-    (0x20, 0xCE): Channel(
-        length=6,
-        dated=True,
-        numbers=(
-            Number(quantity="water_level", form="u16", at=4, divide=_CM_PER_M, missing=_FAILED),
-        ),
-    ),
-}  # fmt: skip
+    (0x03, 0x77): Channel(length=2, numbers=(_depth(0),)),
+    (0x20, 0xCE): Channel(length=6, dated=True, numbers=(_depth(4),)),
+}
 
 
 DECODER = Decoder(

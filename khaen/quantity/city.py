@@ -21,6 +21,8 @@ _ENERGY = entries(
     ("power_reactive", "V.A{reactive}", "var", 0, -1e7, 1e7, "กำลังรีแอกทีฟ", "Reactive power",
      "OMA 10242"),
     ("power_apparent", "V.A", "VA", 0, 0, 1e7, "กำลังปรากฏ", "Apparent power", "OMA 10242"),
+    ("electric_charge", "A.h", "Ah", 2, 0, 1e9, "ประจุไฟฟ้า", "Electric charge",
+     "own: current summed over time"),
     ("voltage", "V", "V", 1, 0, 1000, "แรงดันไฟฟ้า", "Voltage", "IPSO 3316"),
     ("current", "A", "A", 2, -1000, 1000, "กระแสไฟฟ้า", "Current", "IPSO 3317"),
     ("frequency", "Hz", "Hz", 2, 0, 1e9, "ความถี่", "Frequency", "IPSO 3318"),

@@ -40,6 +40,8 @@ _WEATHER = entries(
      "TTN rain.cumulative"),
     ("rain_intensity", "mm/h", "mm/ชม.", 1, 0, 500, "ความแรงฝน", "Rain intensity",
      "TTN rain.intensity"),
+    ("precipitation", "mm", "mm", 1, 0, 500, "ฝนในช่วงวัด", "Rain of the interval",
+     "FIWARE WeatherObserved"),
     ("wind_speed", "m/s", "m/s", 1, 0, 100, "ความเร็วลม", "Wind speed", "TTN wind.speed"),
     ("wind_gust", "m/s", "m/s", 1, 0, 120, "ลมกระโชก", "Wind gust", "FIWARE WeatherObserved"),
     ("wind_direction", "deg", "°", 0, 0, 360, "ทิศทางลม", "Wind direction", "TTN wind.direction"),
