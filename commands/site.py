@@ -100,15 +100,17 @@ def schema() -> None:
     typer.echo(render(), nl=False)
 
 
-def known() -> Known:
-    """What there is outside a site file."""
+def known(file: Path) -> Known:
+    """What there is outside a site file; vendors' codecs stand in the folder beside it."""
     from alarms import engine
-    from decoders.catalogue import families
+    from decoders.collection import Collection, beside
     from khaen import plugins
     from khaen.site.check import Known
 
+    families = Collection(beside(file))
     return Known(
-        families={name: family.expects_answer for name, family in families().items()},
+        families={name: families.family(name).expects_answer for name in families.names()},
+        unusable=families.broken,
         rules={rule.id: frozenset(rule.defaults) for rule in engine.rules()},
         channels=frozenset(plugins.names("alarms.channels")),
     )
@@ -118,7 +120,7 @@ def load_site(file: Path, *, with_keys: bool = True) -> Loaded:
     """A site file that is right; its warnings are said on standard error. Raises SiteErrors."""
     from khaen.site.loader import load
 
-    loaded = load(file, known(), with_keys=with_keys)
+    loaded = load(file, known(file), with_keys=with_keys)
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return loaded

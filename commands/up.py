@@ -31,6 +31,7 @@ def up(
     Applies the site file first, after showing what differs. Ctrl-C stops everything.
     """
     from commands.site import load_site
+    from decoders.collection import beside
     from deploy.local import LocalSite, Options
     from deploy.ports import Wanted
 
@@ -41,6 +42,7 @@ def up(
         ports=Wanted(mqtt=mqtt_port, console=console_port),
         broker=broker,
         log_level=log_level,
+        server={"decoders": {"codecs": str(beside(site))}},
     )
     local = LocalSite(loaded.site, loaded.keys, data, options, say=typer.echo)
     asyncio.run(_run(local))

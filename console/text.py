@@ -166,6 +166,9 @@ TEXTS: Mapping[str, Text] = {
         "Most gateways are silent: calls for help may go unheard"),
     "alarm.pipeline.frame_failed": Text("อ่านข้อมูลจาก {who} ไม่ได้",
                                         "What {who} sent could not be read"),
+    "alarm.unreadable_call": Text(
+        "อ่านสัญญาณจาก {who} ไม่ได้ อาจเป็นการขอความช่วยเหลือ",
+        "What {who} sent cannot be read: it may be a call for help"),
     "alarm.clock": Text("นาฬิกาของเกตเวย์ {who} ไม่ตรง", "The clock of gateway {who} is wrong"),
     "alarm.origin": Text("เกตเวย์ {who} ส่งสัญญาณซ้อมของผู้ใช้จริง ระบบไม่รับ",
                          "Gateway {who} sent simulated frames for real people: refused"),
@@ -194,6 +197,7 @@ TEXTS: Mapping[str, Text] = {
     "next.unreachable": _ENGINEER,
     "next.channel": _ENGINEER,
     "next.pipeline": _ENGINEER,
+    "next.unreadable_call": _LOOK_AND_ENGINEER,
     "next.clock": _ENGINEER,
     "next.origin": _ENGINEER,
     "next.replay": _ENGINEER,

@@ -119,6 +119,11 @@ class Collection:
         return families.load_one(script, table)
 
 
+def beside(site_file: Path) -> Path:
+    """The folder of a site's codecs; it may be missing."""
+    return site_file.absolute().parent / "codecs"
+
+
 def _look(folder: Path | None) -> _Marks:
     """What tells one state of a folder's files from another; nothing where there is no folder."""
     if folder is None:

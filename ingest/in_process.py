@@ -12,10 +12,12 @@ from datetime import datetime
 
 from pydantic import SecretBytes
 
+from decoders.collection import Collection
+from ingest.deferred import Deferred
 from ingest.item import Arrival
-from ingest.judgement import Judgement
+from ingest.judgement import Judgement, judgement_of
 from ingest.knowledge import Loader, prefer
-from ingest.pipeline import Pipeline
+from ingest.pipeline import DEFERRED, Pipeline
 from ingest.reader import Knowledge, Reader
 from ingest.receipts import Publish, Receipts
 from khaen.clock import Clock
@@ -44,8 +46,10 @@ class Sent:
 class InProcess:
     """The pipeline before a ledger that has its schema. For one thread.
 
-    `key` opens the session keys. Receipts and the priority list go to `publish` when
-    `publish_due` is called. Raises StoreUnavailable, and SettingsError for a key that is not its.
+    `key` opens the session keys. `families` are today's, unless codecs are among them; their
+    uplinks are decoded right after the commit that admits them. Receipts and the priority list go
+    to `publish` when `publish_due` is called. Raises StoreUnavailable, and SettingsError for a key
+    that is not its.
     """
 
     def __init__(
@@ -55,14 +59,25 @@ class InProcess:
         clock: Clock,
         *,
         judgement: Judgement | None = None,
+        families: Collection | None = None,
         publish: Publish = lambda _topic, _payload: True,
     ) -> None:
         self.database, self.clock = database, clock
         self.counts: Counter[str] = Counter()
         """What became of all messages so far."""
-        self._loader = Loader(database, key, clock)
+        families = families or Collection(clock=clock)
+        judgement = judgement or judgement_of(families)
+        self._loader = Loader(database, key, clock, families)
         self.reader = Reader(self._loader.load())
-        self.pipeline = Pipeline(database, judgement or Judgement())
+        self.pipeline = Pipeline(database, judgement)
+        self.deferred = Deferred(
+            database,
+            families,
+            judgement,
+            lambda: self.knowledge.registry,
+            clock,
+            self.counts.update,
+        )
         with database.read() as connection:
             ledger, accounts = migrate.ledger_id(connection), open_accounts(connection)
         self.receipts = Receipts(
@@ -96,6 +111,8 @@ class InProcess:
             self.knowledge.sessions.learn(dev_eui, dev_addr, f_cnt)
         self.receipts.note(committed.accounts)
         self.counts += committed.counts
+        while committed.counts[DEFERRED] and self.deferred.turn():
+            pass
         return committed.counts
 
     def publish_due(self) -> float:

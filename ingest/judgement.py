@@ -8,13 +8,16 @@ from datetime import datetime
 
 from alarms import engine
 from decoders import catalogue
+from decoders.collection import Collection
 from decoders.decode import decode
-from ingest.item import Alert, Opened
+from ingest.item import Alert
 from ingest.ledger import Ledger
 from khaen import log
+from khaen.alarm import Priority
 from khaen.clock import Rung, from_micros
-from khaen.evaluation import Evaluation, Observation, SubjectState
-from khaen.ids import UplinkId, device_subject
+from khaen.errors import SettingsError
+from khaen.evaluation import Evaluation, Observation, Subject, SubjectState
+from khaen.ids import DevEui, OrganisationId, SubjectId, UplinkId, device_subject
 from khaen.reading import Decoded, EventKind
 from khaen.uplink import Uplink
 from store.database import is_away
@@ -29,12 +32,20 @@ def _version(family: str) -> int:
     return catalogue.family(family).version
 
 
+def _native(_family: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The decoders and rules in use; tests put others in their place."""
 
     decoder: Callable[[str, Uplink], Decoded] = decode
     version: Callable[[str], int] = _version
+    is_deferred: Callable[[str], bool] = _native
+    """Whether a family's uplinks are decoded later, outside any transaction."""
+    may_call: Callable[[str], bool] = _native
+    """Whether a deferred family's uplinks may be calls for help."""
     wants: Callable[[Decoded], bool] = engine.wants
     evaluator: Callable[
         [Observation, SubjectState, Mapping[str, Mapping[str, float]], datetime], Evaluation
@@ -51,7 +62,8 @@ class Judgement:
     def evaluate(
         self,
         ledger: Ledger,
-        opened: Opened,
+        subject: Subject,
+        family: str,
         uplink: Uplink,
         uplink_id: UplinkId,
         outcome: Outcome,
@@ -63,7 +75,9 @@ class Judgement:
         if not self.wants(outcome.decoded):
             return
         try:
-            self._evaluate(ledger, opened, uplink, uplink_id, outcome, registry, fresh=fresh)
+            self._evaluate(
+                ledger, subject, family, uplink, uplink_id, outcome, registry, fresh=fresh
+            )
         except Exception as error:  # the border of one frame
             if is_away(error):
                 raise
@@ -74,19 +88,30 @@ class Judgement:
         """Whether somebody calls for help, or fell."""
         return any(event.kind in _CALLS for event in decoded.events)
 
-    def alert(self, opened: Opened) -> Alert:
+    def alert(self, organisation: OrganisationId, dev_eui: DevEui) -> Alert:
         """The technical alarm that a frame failed in the pipeline."""
         return Alert(
-            organisation=opened.subject.organisation,
-            subject=device_subject(opened.said.dev_eui),
+            organisation=organisation,
+            subject=device_subject(dev_eui),
             rule="pipeline",
             reason="frame_failed",
+        )
+
+    def unreadable(self, organisation: OrganisationId, subject: SubjectId) -> Alert:
+        """The alarm that a frame which may be a call for help cannot be read."""
+        return Alert(
+            organisation=organisation,
+            subject=subject,
+            rule="unreadable_call",
+            reason="undecoded",
+            priority=Priority.P2,
         )
 
     def _evaluate(
         self,
         ledger: Ledger,
-        opened: Opened,
+        subject: Subject,
+        family: str,
         uplink: Uplink,
         uplink_id: UplinkId,
         outcome: Outcome,
@@ -94,12 +119,12 @@ class Judgement:
         *,
         fresh: bool,
     ) -> None:
-        state = ledger.state(opened.subject.id)
+        state = ledger.state(subject.id)
         head = uplink.receptions[0]
         observation = Observation(
-            subject=opened.subject,
-            dev_eui=opened.said.dev_eui,
-            family=opened.device.family,
+            subject=subject,
+            dev_eui=uplink.dev_eui,
+            family=family,
             uplink_id=uplink_id,
             event_at=head.received_at,
             decoded=outcome.decoded,
@@ -112,3 +137,25 @@ class Judgement:
         ledger.apply(evaluation)
         if evaluation.failures:
             outcome.rule_error = ",".join(f"{f.rule}:{f.error}" for f in evaluation.failures)
+
+
+def judgement_of(families: Collection) -> Judgement:
+    """Today's rules, and the decoders of a site, whose codecs' uplinks wait."""
+
+    def is_deferred(name: str) -> bool:
+        # One that cannot be read now waits until its files are mended.
+        return families.scripted(name) is not None or name in families.broken
+
+    def may_call(name: str) -> bool:
+        try:
+            family = families.family(name)
+        except SettingsError:
+            return True  # nobody knows
+        return family.sos_capable or family.fall_capable
+
+    return Judgement(
+        decoder=families.decode,
+        version=lambda name: families.family(name).version,
+        is_deferred=is_deferred,
+        may_call=may_call,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretBytes
 from sqlalchemy import Connection
 
-from decoders import catalogue
+from decoders.collection import Collection
 from ingest.reader import Knowledge
 from ingest.sessions import Sessions
 from khaen import log
@@ -22,11 +22,19 @@ LOOK_S = 0.5
 
 
 class Loader:
-    """Gives new knowledge when the ledger has it."""
+    """Gives new knowledge when the ledger has it, or the folder of codecs changed."""
 
-    def __init__(self, database: Database, key: SecretBytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        key: SecretBytes,
+        clock: Clock,
+        families: Collection | None = None,
+    ) -> None:
         self._database, self._key, self._clock = database, key, clock
+        self._families = families or Collection()
         self._next = 0.0
+        self._codecs_changed = False
         self._sessions = -1
 
     def load(self) -> Knowledge:
@@ -40,9 +48,11 @@ class Loader:
         if now < self._next:
             return None
         self._next = now + LOOK_S
+        self._codecs_changed |= self._families.refresh()
         with self._database.read() as connection:
             if (
-                generation(connection) == known.registry.generation
+                not self._codecs_changed
+                and generation(connection) == known.registry.generation
                 and sessions.count(connection) == self._sessions
             ):
                 return None
@@ -54,27 +64,27 @@ class Loader:
         registry = Registry.load(connection)
         records = sessions.load(connection, self._key)
         self._sessions = sessions.count(connection)
+        self._codecs_changed = False
         return Knowledge(
             registry=registry,
             sessions=Sessions(records, told.counters(connection), registry.prefixes),
-            urgent_ports=_urgent_ports(registry),
+            urgent_ports=self._urgent_ports(registry),
         )
+
+    def _urgent_ports(self, registry: Registry) -> dict[str, frozenset[int]]:
+        found: dict[str, frozenset[int]] = {}
+        for name in {device.family for device in registry.devices}:
+            try:
+                family = self._families.family(name)
+            except SettingsError as error:
+                _log.warning("family_unusable", family=name, error=str(error))
+                continue
+            if family.priority_f_ports:
+                found[name] = family.priority_f_ports
+        return found
 
 
 def prefer(known: Knowledge) -> PriorityList:
     """What agents send first: the ports on which the site's families call, within its prefixes."""
     ports = frozenset[int]().union(*known.urgent_ports.values())
     return PriorityList(prefixes=known.registry.prefixes, f_ports=tuple(sorted(ports)))
-
-
-def _urgent_ports(registry: Registry) -> dict[str, frozenset[int]]:
-    found: dict[str, frozenset[int]] = {}
-    for name in {device.family for device in registry.devices}:
-        try:
-            family = catalogue.family(name)
-        except SettingsError:
-            _log.warning("family_unknown", family=name)
-            continue
-        if family.priority_f_ports:
-            found[name] = family.priority_f_ports
-    return found

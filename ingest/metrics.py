@@ -68,6 +68,12 @@ class Metrics:
             "khaen_ingest_waiting_messages", "Messages not yet committed", registry=self.registry
         )
 
+        self.pending = Gauge(
+            "khaen_ingest_decode_pending",
+            "Uplinks that wait for their family's codec",
+            registry=self.registry,
+        )
+
     def committed(self, messages: int, counts: Tally[str], seconds: float) -> None:
         """Count a group."""
         self._messages.inc(messages)
@@ -79,6 +85,11 @@ class Metrics:
                 self._refused.labels(reason).inc(number)
             else:
                 self._outcomes.labels(outcome).inc(number)
+
+    def decoded(self, counts: Tally[str]) -> None:
+        """Count what became of uplinks that were decoded later."""
+        for outcome, number in counts.items():
+            self._outcomes.labels(outcome).inc(number)
 
     def stale(self, number: int) -> None:
         """Count acknowledgements that came too late."""

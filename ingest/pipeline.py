@@ -20,6 +20,9 @@ from store.database import Database
 from store.quarantine import DeviceEvent, Foreign, Refused
 from store.uplinks import Outcome
 
+DEFERRED = "deferred"
+"""What is counted for an uplink that is decoded later."""
+
 
 class Pipeline:
     """Commits groups of items to the ledger."""
@@ -79,7 +82,10 @@ class Pipeline:
             return
         first = ledger.group.admit(uplink, place.id, opened.device.family, opened.subject)
         ledger.count("admitted" if first else "merged")
-        if first:
+        if first and uplink.payload and self._judgement.is_deferred(opened.device.family):
+            ledger.group.defer(place.id)
+            ledger.count(DEFERRED)
+        elif first:
             outcome = self._judge(ledger, opened, uplink, place.id, knowledge)
             ledger.group.record(place.id, outcome)
 
@@ -93,10 +99,18 @@ class Pipeline:
     ) -> Outcome:
         outcome = self._judgement.decode(opened.device.family, uplink)
         if outcome.decode_error is None:
-            self._judgement.evaluate(ledger, opened, uplink, uplink_id, outcome, knowledge.registry)
+            self._judgement.evaluate(
+                ledger,
+                opened.subject,
+                opened.device.family,
+                uplink,
+                uplink_id,
+                outcome,
+                knowledge.registry,
+            )
         if outcome.decode_error or outcome.rule_error:
             ledger.count("decode_error" if outcome.decode_error else "rule_error")
-            ledger.alert(self._judgement.alert(opened))
+            ledger.alert(self._judgement.alert(opened.subject.organisation, uplink.dev_eui))
         return outcome
 
     def _suspect(
@@ -110,8 +124,13 @@ class Pipeline:
         """A counter that was used before: set aside; yet a call for help is heard."""
         ledger.refuse(counters.replay(opened.said))
         ledger.alert(counters.replay_alert(opened))
-        outcome = self._judgement.decode(opened.device.family, uplink)
+        subject, family = opened.subject, opened.device.family
+        if self._judgement.is_deferred(family):
+            if self._judgement.may_call(family):  # and no codec is asked within a transaction
+                ledger.alert(self._judgement.unreadable(subject.organisation, subject.id))
+            return
+        outcome = self._judgement.decode(family, uplink)
         if self._judgement.is_call(outcome.decoded):
             self._judgement.evaluate(
-                ledger, opened, uplink, uplink_id, outcome, knowledge.registry, fresh=False
+                ledger, subject, family, uplink, uplink_id, outcome, knowledge.registry, fresh=False
             )

@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 
+from decoders.collection import Collection
+from ingest.deferred import Decoding, Deferred
 from ingest.health import HealthServer
-from ingest.judgement import Judgement
+from ingest.judgement import judgement_of
 from ingest.knowledge import Loader, prefer
 from ingest.metrics import Metrics
 from ingest.pipeline import Pipeline
@@ -24,7 +26,7 @@ from khaen import log, ready
 from khaen.clock import Clock, SystemClock
 from khaen.errors import StoreUnavailable
 from khaen.settings import Settings
-from store import accounts, liveness, migrate
+from store import accounts, liveness, migrate, pending
 from store.account import open_accounts
 from store.database import Database
 
@@ -33,10 +35,11 @@ _LOOK_S = 0.2
 _YOUNG_OBJECTS = 50_000
 _AUDIT_S = 10.0
 _SWEEP_S = 60.0
+_TELL_S = 1.0
 
 
 class PipelineFailed(RuntimeError):
-    """The thread that commits has ended by a bug; the program ends, to be started again."""
+    """A thread of the pipeline has ended by a bug; the program ends, to be started again."""
 
 
 def run(settings: Settings) -> None:
@@ -61,6 +64,7 @@ async def _main(settings: Settings) -> None:
                 tasks.create_task(ingest.beat(), name="beat"),
                 tasks.create_task(ingest.look(), name="look"),
                 tasks.create_task(ingest.sweep(), name="sweep"),
+                tasks.create_task(ingest.tell(), name="tell"),
             ]
             await stop.wait()
             for task in running:
@@ -77,7 +81,8 @@ class Ingest:
         self._metrics = Metrics()
         self._database = Database(settings.ledger.url, clock=clock)
         migrate.upgrade(self._database)
-        self._loader = Loader(self._database, settings.ledger.key(), clock)
+        self._families = Collection(settings.decoders.codecs, clock=clock)
+        self._loader = Loader(self._database, settings.ledger.key(), clock, self._families)
         self._reader = Reader(self._loader.load())
         with self._database.read() as connection:
             ledger = migrate.ledger_id(connection)
@@ -89,14 +94,25 @@ class Ingest:
             clock=clock,
             gather_s=settings.ingest.receipt_s,
         )
+        judgement = judgement_of(self._families)
+        self._deferred = Deferred(
+            self._database,
+            self._families,
+            judgement,
+            lambda: self._reader.knowledge.registry,
+            clock,
+            self._metrics.decoded,
+        )
+        self._decoding = Decoding(self._deferred)
         self._worker = Worker(
             subscriber=self._subscriber,
             reader=self._reader,
-            pipeline=Pipeline(self._database, Judgement()),
+            pipeline=Pipeline(self._database, judgement),
             receipts=self._receipts,
             metrics=self._metrics,
             settings=settings.ingest,
             load=self._reload,
+            deferred=self._decoding.wake,
         )
         self._series = (
             SeriesProjection(self._database, settings.series.path) if settings.series.path else None
@@ -108,6 +124,7 @@ class Ingest:
         self._running = ExitStack()
         self._running.callback(self._database.close)
         self._running.callback(self._sql.shutdown)
+        self._running.callback(self._families.close)
         self._working_since: datetime | None = None
 
     def start(self) -> None:
@@ -121,6 +138,8 @@ class Ingest:
         if self._series is not None:
             self._series.start()
             self._running.callback(self._series.stop)
+        self._decoding.start()
+        self._running.callback(self._decoding.stop)
         self._subscriber.start()
         self._running.callback(self._subscriber.stop)
         self._worker.start()
@@ -131,11 +150,12 @@ class Ingest:
         self._running.close()
 
     async def watch(self) -> None:
-        """Raise PipelineFailed when the thread that commits has ended."""
+        """Raise PipelineFailed when a thread that commits has ended."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            if not self._worker.is_alive():
-                raise PipelineFailed from self._worker.error
+            for thread in (self._worker, self._decoding):
+                if not thread.is_alive():
+                    raise PipelineFailed from thread.error
 
     async def beat(self) -> None:
         """Say every 2 s that ingest works, while it is subscribed and keeps up."""
@@ -168,6 +188,12 @@ class Ingest:
             await self._in_sql(sweep.step)
             await asyncio.sleep(_SWEEP_S)
 
+    async def tell(self) -> None:
+        """Say aloud which calls for help may wait unread."""
+        while True:
+            await self._in_sql(self._deferred.tell)
+            await asyncio.sleep(_TELL_S)
+
     # -- inside -------------------------------------------------------------
 
     async def _in_sql(self, work: object) -> bool:
@@ -196,6 +222,7 @@ class Ingest:
     def _audit(self) -> None:
         with self._database.read() as connection:
             rows = accounts.audit(connection, self._clock.now())
+            self._metrics.pending.set(pending.count(connection))
         for row in rows:
             self._metrics.missing.labels(row.gateway_eui, row.epoch).set(row.missing)
 

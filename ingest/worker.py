@@ -15,7 +15,7 @@ from dataclasses import replace
 from ingest.item import Item
 from ingest.ledger import Committed
 from ingest.metrics import Metrics
-from ingest.pipeline import Pipeline
+from ingest.pipeline import DEFERRED, Pipeline
 from ingest.reader import Knowledge, Reader
 from ingest.receipts import Receipts
 from ingest.subscriber import Subscriber, acknowledge
@@ -30,7 +30,11 @@ _IDLE_S = 0.25
 
 
 class Worker:
-    """Commits what the subscriber takes. `load` gives new knowledge, or None while it is true."""
+    """Commits what the subscriber takes.
+
+    `load` gives new knowledge, or None while it is true; `deferred` is called when something was
+    committed that is decoded later.
+    """
 
     def __init__(
         self,
@@ -42,10 +46,11 @@ class Worker:
         metrics: Metrics,
         settings: IngestSettings,
         load: Callable[[Knowledge], Knowledge | None],
+        deferred: Callable[[], None] = lambda: None,
     ) -> None:
         self._subscriber, self._reader, self._pipeline = subscriber, reader, pipeline
         self._receipts, self._metrics, self._settings = receipts, metrics, settings
-        self._load = load
+        self._load, self._deferred = load, deferred
         self._backoff = Backoff(base=0.05, cap=2.0, floor=0.02)
         self._stop = threading.Event()
         self.failing = False
@@ -147,6 +152,8 @@ class Worker:
         self._receipts.note(committed.accounts)
         for dev_eui, dev_addr, f_cnt in committed.counters:
             self._reader.knowledge.sessions.learn(dev_eui, dev_addr, f_cnt)
+        if committed.counts[DEFERRED]:
+            self._deferred()
         if self.failing:
             _log.info("store_came_back")
         self.failing = False

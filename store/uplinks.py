@@ -74,6 +74,7 @@ class Group:
         self._marks: dict[tuple[DevEui, DevAddr], dict[int, Mark]] = {}
         self._moved: set[tuple[DevEui, DevAddr, int]] = set()
         self._latest: list[latest.Row] = []
+        self._deferred: list[UplinkId] = []
         self._heard_by: dict[tuple[SubjectId, GatewayEui], int] = {}
         self._next = 0
 
@@ -200,6 +201,10 @@ class Group:
             row.decoded = document.render(outcome.decoded)
             self._latest += latest.rows(uplink_id, row.uplink, outcome.decoded)
 
+    def defer(self, uplink_id: UplinkId) -> None:
+        """Leave a first copy of this group to be decoded later (`store.pending`)."""
+        self._deferred.append(uplink_id)
+
     def newest_counters(self) -> list[tuple[DevEui, DevAddr, int]]:
         """The counters that this group moved on, each in its device's newest generation."""
         return [
@@ -216,6 +221,8 @@ class Group:
             _SQL.sql(engine, "uplink"),
             [self._uplink_row(h, self._admitted[h.id]) for h in hearings if h.new],
         )
+        waiting = ((self._hearings[each], self._admitted[each]) for each in self._deferred)
+        tx.many(_DEFER, [(h.seq, row.uplink.dev_eui, tx.now) for h, row in waiting])
         tx.many(_MERGE, [(h.count, h.phy_payload, h.seq) for h in hearings if not h.new])
         tx.many(_SQL.sql(engine, "reception"), [row for h in hearings for row in h.rows()])
         latest.write(tx, self._latest)
@@ -353,6 +360,10 @@ _SQL = Statements(
     uplink=inserting(traffic.uplink),
     reception=replacing(traffic.reception, keep=frozenset({"ingested_at"})),
     mark=replacing(registry.counter_mark),
+)
+_DEFER = (
+    "INSERT INTO decode_pending (uplink, dev_eui, admitted_at, due_at, attempt, told)"
+    " VALUES (?, ?, ?, 0, 0, 0)"
 )
 _MERGE = "UPDATE uplink SET receptions = ?, phy_payload = coalesce(phy_payload, ?) WHERE seq = ?"
 _HEARD_BY = (

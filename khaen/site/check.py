@@ -10,6 +10,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from khaen.ids import parse_dev_eui, parse_gateway_eui
@@ -41,10 +42,12 @@ class Problem:
 class Known:
     """What there is outside the file; None: not checked. The caller knows, `khaen` does not.
 
-    `families` says of each whether its wearer expects an answer; `rules` names the parameters.
+    `families` says of each whether its wearer expects an answer, `unusable` of others why they are
+    none; `rules` names the parameters.
     """
 
     families: Mapping[str, bool] | None = None
+    unusable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     rules: Mapping[str, frozenset[str]] | None = None
     channels: frozenset[str] | None = None
     keys: frozenset[str] | None = field(default=None)
@@ -271,11 +274,21 @@ def _families(document: Document, known: Known) -> Iterator[Problem]:
     for path, entry in each(document, "devices"):
         family = entry.get("family")
         if known.families is not None and isinstance(family, str):
-            if family not in known.families:
+            if family in known.unusable and family not in known.families:
+                yield Problem(
+                    path=(*path, "family"),
+                    text=f"family {family!r} cannot be used",
+                    remedy=known.unusable[family],
+                )
+            elif family not in known.families:
                 yield Problem(
                     path=(*path, "family"),
                     text=f"there is no family {family!r}",
-                    remedy=suggest(family, known.families),
+                    remedy=suggest(
+                        family,
+                        known.families,
+                        "`khaen codecs list` names all, `khaen codecs add` adds a vendor's",
+                    ),
                 )
             elif known.families[family] and not served:
                 unanswered[family].append((*path, "family"))

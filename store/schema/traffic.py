@@ -51,6 +51,20 @@ uplink = Table(
     Index("ix_uplink_subject_received_at", "subject", "received_at"),
 )
 
+decode_pending = Table(
+    "decode_pending",
+    metadata,
+    Column("uplink", SERIAL, ForeignKey("uplink.seq"), primary_key=True),
+    Column("dev_eui", Text, nullable=False),
+    Column("admitted_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False, comment="a lease's end, while somebody decodes"),
+    Column("attempt", Integer, nullable=False, comment="whose attempt it was may close it"),
+    Column("told", Boolean, nullable=False, comment="an alarm says that a call may be in it"),
+    Index("ix_decode_pending_dev_eui", "dev_eui", "uplink"),
+    Index("ix_decode_pending_due_at", "due_at"),
+    comment="Uplinks that were admitted and wait for their family's codec",
+)
+
 reception = Table(
     "reception",
     metadata,
