@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from decoders.downlink import EncodeDownlink
 from khaen.reading import Decoded
 
 DecodePayload = Callable[[int, bytes], Decoded]
@@ -18,7 +19,8 @@ class Decoder:
     `priority_f_ports` are the ports a gateway sends before all others. `expects_answer` says that
     the wearer waits for the network's acknowledgement, which only a network server gives.
     `quantities` are the ids of all that it can emit. A `deferred` one may take long: its frames are
-    admitted first and decoded later, outside any transaction.
+    admitted first and decoded later, outside any transaction. `encode` is there where the maker
+    documents downlinks that care has use for.
     """
 
     id: str
@@ -32,3 +34,4 @@ class Decoder:
     quantities: frozenset[str] = frozenset()
     deferred: bool = False
     decode: DecodePayload
+    encode: EncodeDownlink | None = None

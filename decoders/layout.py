@@ -1,8 +1,11 @@
-"""A payload whose numbers stand at fixed places: a table of fields, read as far as it goes."""
+"""A payload whose numbers stand at fixed places: a table of fields, read as far as it goes.
+
+The same table writes them, where a device of our own is described by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -54,6 +57,29 @@ def read(
                 channel=field.channel,
                 measured_at=at,
             )
+
+
+def write(
+    fields: Sequence[Field], values: Mapping[str, float | None], size: int, order: Order = "big"
+) -> bytearray:
+    """`size` bytes with the fields' values in them; the others are 0, for the caller to fill.
+
+    None is written as the number that says so. Raises ValueError for what does not fit.
+    """
+    payload = bytearray(size)
+    for field in fields:
+        width = int(field.form[1:]) // 8
+        value = values[field.quantity]
+        raw = min(field.missing) if value is None else round((value - field.plus) * field.divide)
+        most = (field.mask or (1 << 8 * width) - 1) >> field.shift
+        signed = field.form[0] == "i"
+        if not (-(most + 1) // 2 <= raw <= most // 2 if signed else 0 <= raw <= most):
+            raise ValueError(f"{field.quantity} {value} does not fit")
+        place = slice(field.at, field.at + width)
+        before = int.from_bytes(payload[place], order)
+        placed = before | (raw << field.shift) & ((1 << 8 * width) - 1)
+        payload[place] = placed.to_bytes(width, order)
+    return payload
 
 
 def number(payload: bytes, at: int, form: str, order: Order = "big") -> int | None:

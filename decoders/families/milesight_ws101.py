@@ -7,11 +7,15 @@ count of presses and does not repeat: its maker's decoder puts a random number w
 from __future__ import annotations
 
 from decoders import milesight
+from decoders.downlink import Downlink, Encoded, Order, only, within
 from decoders.family import Decoder
 from decoders.milesight import Channel
 from khaen.reading import Event, EventKind
 
 LONG_PRESS = 2
+INTERVAL = bytes((0xFF, 0x03))
+LONGEST_INTERVAL = 1080
+"""Minutes."""
 
 
 def _press(data: bytes) -> tuple[Event, ...]:
@@ -28,6 +32,13 @@ TABLE: milesight.ChannelTable = {
 }
 
 
+def encode(downlink: Downlink) -> Encoded:
+    """The reporting interval; the button's own buzzer can only be switched on or off."""
+    only(downlink, Order.INTERVAL)
+    seconds = within(downlink, 1, LONGEST_INTERVAL) * 60
+    return Encoded(f_port=milesight.F_PORT, payload=INTERVAL + seconds.to_bytes(2, "little"))
+
+
 DECODER = Decoder(
     id="milesight_ws101",
     version=1,
@@ -38,4 +49,5 @@ DECODER = Decoder(
     quantities=milesight.quantities(TABLE),
     # A call must not depend on the port, nor on what stands before it.
     decode=milesight.reader(TABLE, urgent=bytes((0xFF, 0x2E, LONG_PRESS))),
+    encode=encode,
 )

@@ -11,12 +11,17 @@ of a number; the state is read on any other port, and of any device type.
 from __future__ import annotations
 
 from decoders import layout
+from decoders.downlink import Downlink, Encoded, Order, only, within
 from decoders.family import Decoder
 from decoders.layout import Field
 from khaen.reading import Decoded, Event, EventKind, Warn
 
 F_PORT = 6
-ANSWERS = (7, 13)
+SETTINGS_PORT = 7
+ANSWERS = (SETTINGS_PORT, 13)
+CONFIGURE, R312A = 1, 0x4D
+LONGEST_INTERVAL = 0xFFFF // 60
+"""Minutes; the device takes seconds in 16 bits."""
 STARTED, STATE = 0, 1
 REPORT_AT, ALARM_AT = 2, 4
 LENGTH = 11
@@ -42,6 +47,14 @@ def decode(f_port: int, payload: bytes) -> Decoded:
     )
 
 
+def encode(downlink: Downlink) -> Encoded:
+    """The least and the greatest interval, and that a tenth of a volt is reported."""
+    only(downlink, Order.INTERVAL)
+    seconds = (within(downlink, 1, LONGEST_INTERVAL) * 60).to_bytes(2, "big")
+    payload = bytes((CONFIGURE, R312A)) + seconds + seconds + bytes((1, 0, 0, 0, 0))
+    return Encoded(f_port=SETTINGS_PORT, payload=payload)
+
+
 DECODER = Decoder(
     id="netvox_r312a",
     version=1,
@@ -51,4 +64,5 @@ DECODER = Decoder(
     priority_f_ports=frozenset({F_PORT}),
     quantities=layout.quantities(FIELDS),
     decode=decode,
+    encode=encode,
 )

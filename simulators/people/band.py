@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decoders.downlink import Order
+from decoders.wristband import DOWNLINK_PORT, parse_downlink
 from simulators.devices.device import Message
 from simulators.payloads import wristband
-from simulators.payloads.wristband import Order, Stage, Telemetry
+from simulators.payloads.wristband import Stage, Telemetry
 
 _LASTS_HOURS = 96.0
 """A charge."""
@@ -46,7 +48,7 @@ class Band:
 
     def hear(self, f_port: int, payload: bytes) -> None:
         """Take a downlink; what is not understood is ignored."""
-        heard = wristband.parse_downlink(payload) if f_port == wristband.DOWNLINK_PORT else None
+        heard = parse_downlink(payload) if f_port == DOWNLINK_PORT else None
         if heard is None:
             return
         self.answer = heard.number
