@@ -121,3 +121,20 @@ def test_the_settings_name_the_folder(khaen: Khaen, config: Path, folder: Path) 
     done = khaen("codecs", "try", "khaen_pendant", "--port", "4", "01d50719", "--config", config)
     assert (done.returncode, done.stderr) == (0, "")
     assert "event: sos, press 7" in done.stdout
+
+
+def test_a_site_file_names_its_codecs_like_any_family(khaen: Khaen, tmp_path: Path) -> None:
+    site = shutil.copytree(ROOT / "examples" / "site", tmp_path / "site")
+    for file in site.iterdir():
+        file.write_text(file.read_text().replace("milesight_ws101", "khaen_pendant"))
+    file = site / "site.yaml"
+    done = khaen("site", "check", file)
+    assert "there is no family 'khaen_pendant'" in done.stderr
+    codecs = shutil.copytree(CODECS, site / "codecs")
+    assert khaen("site", "check", file).returncode == 0
+    table = codecs / "khaen_pendant.toml"
+    table.write_text("draft = true\n" + table.read_text())
+    done = khaen("site", "check", file)
+    assert done.returncode == 2
+    assert "family 'khaen_pendant' cannot be used" in done.stderr
+    assert "it is a draft" in done.stderr

@@ -41,9 +41,10 @@ HASTY = ("resend_s = 3.0", "resend_max_s = 10.0", "hasten_s = 1.0")
 
 
 class Band:
-    """A wristband with an ABP session: real frames, one counter."""
+    """A wristband with an ABP session: real frames, one counter. Or what else a wearer has."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, family: str = "khaen_wristband") -> None:
+        self.family = family
         self.dev_eui = parse_dev_eui(f"a81758ff{index:08x}")
         self.dev_addr = DevAddr(f"01{index:06x}")
         self.resident = f"R-{index:04d}"
@@ -130,7 +131,7 @@ def describe(
             *(
                 Device(
                     dev_eui=band.dev_eui,
-                    family="khaen_wristband",
+                    family=band.family,
                     organisation=ORGANISATION,
                     place="house-12",
                     resident=band.resident,
