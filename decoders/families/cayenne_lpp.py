@@ -6,7 +6,8 @@ chirpstack-device-profiles, vendors/rakwireless/codecs/rak_standard.js. The numb
 is the reading's channel. Positions come in 24 bits (136) or 32 (137), heights in 24.
 
 Where the published codecs refuse the whole frame for a type that they do not know, what stands
-before it is kept here. Left out are time (133), which does not say of what, and colour (135).
+before it is kept here. RAK's also reads numbers of four bytes as signed, and then a position north
+or east as one step less. Left out are time (133), which does not say of what, and colour (135).
 Light in RAK's own steps (203) is a generic value.
 """
 

@@ -6,8 +6,9 @@ eleven bytes (fifteen for a counted contact); its seventh says what is plugged i
 record is one of the device's log: then there may be several, each with its own time and no battery.
 Eleven zeros say that the log is empty.
 
-A temperature of 7FFF, 327.67 degrees in the published codec, is a probe that is not there. Of that
-codec's log only texts come out, in the time zone of whoever runs it.
+A temperature of 7FFF, 327.67 degrees in the published codec, is a probe that is not there. That
+codec takes a count of four bytes for signed, and makes of the log but texts, in the time zone of
+whoever runs it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ def _voltage(at: int) -> Field:
 _PLUGGED: Mapping[int, tuple[Field, ...]] = {
     DS18B20: (_probe(_REST_AT),),
     TMP117: (_probe(_REST_AT),),
-    CONTACT: (Field(quantity="digital_input", at=_REST_AT),),
+    CONTACT: (
+        Field(quantity="digital_input", at=_REST_AT),
+        Field(quantity="pulses", at=9, form="u24"),
+    ),
     LIGHT: (_light(_REST_AT),),
     VOLTAGE: (_voltage(_REST_AT),),
     COUNT: (Field(quantity="pulses", at=_REST_AT, form="u16"),),
@@ -72,7 +76,7 @@ _PLUGGED: Mapping[int, tuple[Field, ...]] = {
     ),
     PRESENCE: (
         Field(quantity="occupancy", at=_REST_AT, mask=1),
-        Field(quantity="motion_count", at=_REST_AT, form="u32", mask=0xFFFFFF),
+        Field(quantity="motion_count", at=8, form="u24"),
     ),
 }
 _KEPT: Mapping[int, tuple[Field, ...]] = {

@@ -11,7 +11,7 @@ from decoders import milesight
 from decoders.family import Decoder
 from decoders.milesight import Channel, Number
 
-_FAILED = milesight.PROBE_FAILED
+_UNREAD = frozenset({0xFFFF})
 _WH_PER_UNIT = 10
 
 TABLE: milesight.ChannelTable = {
@@ -28,11 +28,18 @@ TABLE: milesight.ChannelTable = {
     ),
     (0x04, 0x98): Channel(
         length=2,
-        numbers=(Number(quantity="current", form="u16", divide=100, missing=_FAILED),),
+        numbers=(Number(quantity="current", form="u16", divide=100, missing=_UNREAD),),
     ),
     (0x09, 0x67): Channel(
         length=2,
-        numbers=(Number(quantity="probe_temperature", form="i16", divide=10, missing=_FAILED),),
+        numbers=(
+            Number(
+                quantity="probe_temperature",
+                form="i16",
+                divide=10,
+                missing=milesight.PROBE_FAILED,
+            ),
+        ),
     ),
     (0x10, 0x63): Channel(
         length=4,

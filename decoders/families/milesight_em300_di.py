@@ -2,7 +2,7 @@
 
 Source: https://github.com/Milesight-IoT/SensorDecoders, em-series/em300-di/README.md and its
 decoder. From firmware 1.3 on pulses come as an amount (E1) in whatever unit the device was set to:
-it is read as a generic value, for the unit is not sent.
+it is read as a generic value, for the unit is not sent. That decoder rounds it to hundredths.
 """
 
 from __future__ import annotations

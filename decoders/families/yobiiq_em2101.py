@@ -5,6 +5,8 @@ vendors/yobiiq/codecs/em2101.js. Measurements come on ports 1 to 10, the relay a
 11, answers and its own log on others. Energy has the tariff for its channel. Left out are reactive
 energy, totals whose unit the codec and its table give differently, and dates of the meter itself.
 
+The published codec rounds reactive and apparent power to tens.
+
 Time (01) is the meter's own, at sending; only with what it kept (03) is it the readings'.
 """
 
