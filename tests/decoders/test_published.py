@@ -72,6 +72,8 @@ def _beyond_signed(reading: Reading) -> bool:
 WIDE = {"pulses": 1, "generic": 1, "frequency": 1, "distance": 1000, "energy_import": 1}
 """Counts of 32 bits and their resolution, which some codecs take for signed ones."""
 
+NO_PROBE, EMPTY_LOG = 327.67, 0
+
 EXPLAINED: Mapping[str, Explained] = {
     "cayenne_lpp": Explained(ours=_beyond_signed, theirs=_beyond_signed),
     "decentlab_dl_mbx": Explained(theirs=lambda r: r.quantity == "distance"),
@@ -89,7 +91,6 @@ EXPLAINED: Mapping[str, Explained] = {
     ),
     "yobiiq_em2101": Explained(coarse={"power_reactive": 5.01, "power_apparent": 5.01}),
 }
-NO_PROBE, EMPTY_LOG = 327.67, 0
 
 
 def _bytes(chance: Chance, length: int) -> bytes:
