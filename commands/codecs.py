@@ -180,6 +180,31 @@ def draft_mapping(
         typer.echo(draft.draft_mapping(suite, engine), nl=False)
 
 
+@app.command()
+def diff(
+    with_: Annotated[
+        Path,
+        typer.Option("--with", help="A folder of other codecs/, families/ or both (what-if.md)."),
+    ],
+    device: Annotated[list[str] | None, typer.Option(help="Only this DevEUI; may repeat.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Heard from this time on, 2026-03-01T08:00:00Z.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 10_000,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    codecs: Codecs = None,
+    config: Config = CONFIG,
+) -> None:
+    """Say what another version would read otherwise in the ledger's uplinks. Changes nothing."""
+    from commands import codec_differences
+
+    wanted = codec_differences.Wanted(devices=tuple(device or ()), since=since, limit=limit)
+    for line in codec_differences.find(
+        read(config), _folder(codecs, config), with_, wanted, as_json
+    ):
+        typer.echo(line)
+
+
 def _bytes(text: str) -> bytes:
     from khaen.errors import SettingsError
 

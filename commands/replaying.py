@@ -105,7 +105,9 @@ def _end_by_signal(stop: threading.Event) -> None:
 
 def compare(wishes: Wishes, folder: Path) -> None:
     """Print what another version of families and rules would make of it. Raises KhaenError."""
+    from decoders.collection import Collection, beside
     from ingest import whatif
+    from ingest.version import Version
 
     if wishes.site is None:
         raise SettingsError("--diff: name the site that was recorded: --site FILE")
@@ -114,8 +116,10 @@ def compare(wishes: Wishes, folder: Path) -> None:
     assert people.source is not None
     recording, choice = open_recording(wishes), _choice(wishes, people)
     records = people_of.as_messages(_chosen(recording, choice), people.region)
-    version = whatif.load(folder)
-    found = whatif.compare(records, people.source.site, people.keys, version)
+    today = Version(codecs=(Collection(beside(wishes.site)),))
+    version = whatif.load(folder, today)
+    site, keys = people.source.site, people.keys
+    found = whatif.compare(records, site, keys, version, today=today)
     for line in whatif.render(found):
         typer.echo(line)
     for line in _left_out(recording):

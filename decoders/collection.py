@@ -13,7 +13,7 @@ from decoders.javascript import family as families
 from decoders.javascript.engine import Engine
 from decoders.javascript.family import Family
 from khaen.clock import Clock, SystemClock
-from khaen.errors import SettingsError
+from khaen.errors import DecodeError, SettingsError
 from khaen.reading import Decoded
 from khaen.uplink import Uplink
 
@@ -103,8 +103,17 @@ class Collection:
         return self._scripted.get(name)
 
     def decode(self, family: str, uplink: Uplink) -> Decoded:
-        """What the uplink says, read as the family's. Raises SettingsError for an unknown one."""
-        return read(self.family(family), uplink.f_port, uplink.payload)
+        """What the uplink says, read as the family's; a codec is asked, and waited for.
+
+        Raises SettingsError for an unknown family, DecodeError where a codec has no answer.
+        """
+        scripted = self._scripted.get(family)
+        if scripted is None:
+            return read(self.family(family), uplink.f_port, uplink.payload)
+        ((outcome, decoded),) = families.decode_many(self.engine, [(scripted, uplink)])
+        if outcome.fault is not None:
+            raise DecodeError(f"{outcome.fault}: {'; '.join(outcome.errors)}", port=uplink.f_port)
+        return decoded
 
     def _load(self, name: str, native: frozenset[str]) -> Family:
         assert self._folder is not None

@@ -36,9 +36,18 @@ from khaen.lorawan.join import SessionKeys
 from khaen.settings import IngestSettings
 from khaen.site.model import Site
 from khaen.topics import ApplicationTopic, GatewayTopic
-from khaen.uplink import Way
+from khaen.uplink import Uplink, Way
 
-__all__ = ["Comparison", "Terms", "Version", "as_json", "compare", "load", "render"]
+__all__ = [
+    "Comparison",
+    "Terms",
+    "Version",
+    "as_json",
+    "compare",
+    "compare_decodings",
+    "load",
+    "render",
+]
 
 GROUP = timedelta(seconds=1)
 """Messages that follow so closely are committed at once, at the time of the last: a transaction
@@ -67,7 +76,7 @@ def compare(
     groups = messages.groups()
     first = next(groups, None)
     if first is None or messages.first_at is None:
-        return found.comparison(messages, Counter(), Counter(), Counter())
+        return found.comparison(messages.taken, messages.passed_over, *(Counter[str](),) * 3)
     with tempfile.TemporaryDirectory(prefix="khaen-what-if-") as scratch, ExitStack() as stack:
         trials = []
         for version in (today, other):
@@ -81,7 +90,33 @@ def compare(
             for part in [[each] for each in group] if apart else [group]:
                 found.note_uplinks(left.take(part), right.take(part))
         found.note_alarms(left.end(), right.end())
-    return found.comparison(messages, left.counts, left.failures, right.failures)
+    return found.comparison(
+        messages.taken, messages.passed_over, left.counts, left.failures, right.failures
+    )
+
+
+def compare_decodings(
+    uplinks: Iterable[tuple[str, Uplink]],
+    other: Version,
+    *,
+    today: Version = TODAY,
+    examples: int = 20,
+) -> Comparison:
+    """Read uplinks, each as its family's, by both versions; no rule is asked."""
+    found, taken = _Found(examples), 0
+    for family, uplink in uplinks:
+        taken += 1
+        before, after = ({uplink.id: _read(version, family, uplink)} for version in (today, other))
+        found.note_uplinks(before, after)
+    return found.comparison(taken, 0, Counter(), Counter(), Counter())
+
+
+def _read(version: Version, family: str, uplink: Uplink) -> Seen:
+    try:
+        decoded = version.decode(family, uplink)
+    except Exception as error:  # noqa: BLE001 - the border of one frame
+        return Seen(family=family, uplink=uplink, error=f"{type(error).__name__}: {error}")
+    return Seen(family=family, uplink=uplink, decoded=decoded)
 
 
 class _Messages:
@@ -145,7 +180,12 @@ class _Found:
                 self._alarms.append(found)
 
     def comparison(
-        self, messages: _Messages, counts: Counter[str], today: Counter[str], other: Counter[str]
+        self,
+        taken: int,
+        passed_over: int,
+        counts: Counter[str],
+        today: Counter[str],
+        other: Counter[str],
     ) -> Comparison:
         """All that was gathered."""
         refused = {
@@ -154,8 +194,8 @@ class _Found:
             if name.startswith(_REFUSED) or name == _FOREIGN
         }
         return Comparison(
-            taken=messages.taken,
-            passed_over=messages.passed_over,
+            taken=taken,
+            passed_over=passed_over,
             refused=refused,
             families={name: FamilyChange(**c) for name, c in sorted(self._families.items())},
             rules={name: RuleChange(**c) for name, c in sorted(self._rules.items())},

@@ -13,13 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, exists, func, select, text, update
 
-from khaen.clock import Rung, from_micros
 from khaen.evaluation import Subject
-from khaen.ids import DevAddr, DevEui, OrganisationId, PlaceId, SubjectId, UplinkId
-from khaen.uplink import Origin, Reception, Uplink, Way
-from store import document, latest
+from khaen.ids import OrganisationId, PlaceId, SubjectId, UplinkId
+from khaen.uplink import Uplink
+from store import document, latest, told
 from store.database import Transaction
-from store.hearing import NOWHERE
 from store.journal import Kind
 from store.schema import traffic
 from store.uplinks import Outcome
@@ -127,29 +125,12 @@ def count(connection: Connection) -> int:
 
 
 def _pending(row: Row[tuple[object, ...]], attempt: int) -> Pending:
-    heard = Reception(
-        gateway_eui=NOWHERE,
-        way=Way.LIVE,
-        received_at=from_micros(row.received_at),
-        clock=Rung(row.clock),
-    )
     return Pending(
         seq=row.seq,
         attempt=attempt,
         id=UplinkId(UUID(bytes=row.id)),
         family=row.family,
-        uplink=Uplink(
-            dev_eui=DevEui(row.dev_eui),
-            dev_addr=DevAddr(row.dev_addr),
-            generation=row.generation,
-            f_cnt=row.f_cnt,
-            f_port=row.f_port,
-            payload=row.payload,
-            phy_payload=None,
-            confirmed=row.confirmed,
-            origin=Origin(row.origin),
-            receptions=(heard,),
-        ),
+        uplink=told.uplink(row),
         subject=Subject(
             id=SubjectId(row.subject),
             organisation=OrganisationId(row.organisation),

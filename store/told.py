@@ -1,14 +1,18 @@
-"""What others read of uplinks: where counters stand, and what was decoded."""
+"""What others read of uplinks: where counters stand, what they said, and what was decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
+from khaen.clock import Rung, from_micros, to_micros
 from khaen.ids import DevAddr, DevEui
+from khaen.uplink import Origin, Reception, Uplink, Way
+from store.hearing import NOWHERE
 from store.schema import registry, traffic
 
 
@@ -37,6 +41,45 @@ def decoded(connection: Connection, ids: Iterable[UUID]) -> list[DecodedRow]:
     if not wanted["ids"]:
         return []
     return [DecodedRow(*row) for row in connection.execute(_DECODED, wanted)]
+
+
+def uplinks(
+    connection: Connection,
+    *,
+    devices: Collection[DevEui] = (),
+    since: datetime | None = None,
+    limit: int,
+) -> list[tuple[str, Uplink]]:
+    """The newest uplinks, of these devices or of all, each with its family, in their order."""
+    wanted = select(traffic.uplink)
+    if devices:
+        wanted = wanted.where(_u.dev_eui.in_(devices))
+    if since is not None:
+        wanted = wanted.where(_u.received_at >= to_micros(since))
+    rows = connection.execute(wanted.order_by(_u.seq.desc()).limit(limit)).all()
+    return [(row.family, uplink(row)) for row in reversed(rows)]
+
+
+def uplink(row: Row[tuple[object, ...]]) -> Uplink:
+    """The uplink of a row, without the frame; its one reception says when it was heard."""
+    heard = Reception(
+        gateway_eui=NOWHERE,
+        way=Way.LIVE,
+        received_at=from_micros(row.received_at),
+        clock=Rung(row.clock),
+    )
+    return Uplink(
+        dev_eui=DevEui(row.dev_eui),
+        dev_addr=DevAddr(row.dev_addr),
+        generation=row.generation,
+        f_cnt=row.f_cnt,
+        f_port=row.f_port,
+        payload=row.payload,
+        phy_payload=None,
+        confirmed=row.confirmed,
+        origin=Origin(row.origin),
+        receptions=(heard,),
+    )
 
 
 _u, _m = traffic.uplink.c, registry.counter_mark.c

@@ -7,11 +7,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import SecretBytes
 from typer.testing import CliRunner, Result
 
 from commands.codecs import app
+from decoders.collection import Collection
+from ingest.in_process import InProcess, Sent
+from khaen.clock import ManualClock
 from khaen.errors import SettingsError
+from khaen.ids import DevEui
+from store import registry
+from store.database import Database
 from tests.commands.conftest import ROOT, Khaen
+from tests.support.traffic import START, Device, Gateway, dev_addr, make_site, session_keys
 
 CODECS = ROOT / "tests" / "decoders" / "javascript" / "codecs"
 POST = "010123 0237 03000186a0 05010ab4 05 02ffff 0601 0769dc7f00 04e2 99"
@@ -138,3 +146,49 @@ def test_a_site_file_names_its_codecs_like_any_family(khaen: Khaen, tmp_path: Pa
     assert done.returncode == 2
     assert "family 'khaen_pendant' cannot be used" in done.stderr
     assert "it is a draft" in done.stderr
+
+
+def test_another_version_over_the_ledgers_uplinks(
+    khaen: Khaen, tmp_path: Path, config: Path, folder: Path
+) -> None:
+    assert khaen("ledger", "init", "--config", config).returncode == 0
+    other = tmp_path / "other"
+    shutil.copytree(CODECS, other / "codecs")
+    table = other / "codecs" / "khaen_pendant.toml"
+    text = table.read_text().replace("version = 1", "version = 2")
+    table.write_text(text.replace('quantity = "charging"', 'quantity = "worn"'))
+    with_it = ("codecs", "diff", "--with", other, "--codecs", folder, "--config", config)
+    assert "0 messages, 0 uplinks" in khaen(*with_it).stdout
+
+    database = Database(f"sqlite:///{tmp_path}/ledger.sqlite")
+    key = (tmp_path / "ledger.key").read_bytes()
+    with Collection(folder) as families:
+        admit_presses(database, SecretBytes(key), families)
+    database.close()
+    done = khaen(*with_it)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "khaen_pendant: 2 of 2 uplinks read otherwise" in done.stdout
+    assert "charging: 1 → –" in done.stdout
+    assert "worn: – → 1" in done.stdout
+    one = json.loads(khaen(*with_it, "--json", "--limit", "1").stdout)
+    assert (one["taken"], one["families"]["khaen_pendant"]["changed"]) == (1, 1)
+    assert "0 uplinks" in khaen(*with_it, "--device", "a1b2c3d4e5f60009").stdout
+    assert "0 uplinks" in khaen(*with_it, "--since", "2099-01-01T00:00:00Z").stdout
+    for wrong in (("--device", "x"), ("--since", "today")):
+        done = khaen(*with_it, *wrong)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    table.write_text("maker = 1")
+    assert "khaen_pendant.toml: maker" in khaen(*with_it).stderr
+
+
+def admit_presses(database: Database, key: SecretBytes, families: Collection) -> None:
+    """Two calls of a pendant, taken into the ledger as they would be."""
+    dev_eui, gateway = DevEui("a1b2c3d4e5f60001"), Gateway()
+    device = {"dev_eui": dev_eui, "family": "khaen_pendant", "organisation": "ward"}
+    site = make_site(devices=[device | {"dev_addr": dev_addr(dev_eui)}])
+    registry.apply(database, site, {dev_eui: session_keys(dev_eui)}, key)
+    clock, pendant = ManualClock(START), Device(dev_eui)
+    ingest = InProcess(database, key, clock, families=families)
+    for press in (1, 2):
+        phy = pendant.say(bytes((1, 0xD5, press, 0)), 4)
+        ingest.take(Sent(topic=gateway.up, payload=gateway.hear(phy, clock.now())))

@@ -31,6 +31,7 @@ from tests.support.traffic import (
     WRISTBAND,
     Device,
     Gateway,
+    dev_addr,
     event,
     event_topic,
     make_site,
@@ -335,8 +336,8 @@ def files_in(folder: Path) -> Iterator[Path]:
             {"families__x": "from decoders.families.khaen_wristband import DECODER"},
             r"families/x\.py: it calls itself 'khaen_wristband'; name the file so",
         ),
-        ({"mapping__x": ""}, r"it may hold families/ and rules/; there is mapping"),
-        ({}, r"it may hold families/ and rules/; there is none of them"),
+        ({"mapping__x": ""}, r"it may hold codecs/, families/, rules/; there is mapping"),
+        ({}, r"it may hold codecs/, families/, rules/; there is none of them"),
     ],
 )
 def test_a_wrong_folder_is_one_clear_line(files: dict[str, str], says: str, tmp_path: Path) -> None:
@@ -347,3 +348,75 @@ def test_a_wrong_folder_is_one_clear_line(files: dict[str, str], says: str, tmp_
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such folder"):
         load(tmp_path / "nowhere")
+
+
+class TestCodecs:
+    """Vendors' codecs of another folder."""
+
+    CODEC = "function Decoder(bytes) { if (bytes[0] === 9) throw 'x'; return {n: bytes[0]}; }"
+    MAPPING = (
+        'maker = "A"\nmodel = "B"\nsource = "C"\nversion = 1\n'
+        'readings = [{path = "n", quantity = "steps"}]\n'
+    )
+
+    def folder(self, path: Path, codec: str = CODEC, name: str = "counter") -> Path:
+        (path / "codecs").mkdir(parents=True)
+        (path / "codecs" / f"{name}.js").write_text(codec)
+        (path / "codecs" / f"{name}.toml").write_text(self.MAPPING)
+        return path
+
+    def test_messages_through_both(self, tmp_path: Path) -> None:
+        today = load(self.folder(tmp_path / "today"))
+        other = load(
+            self.folder(tmp_path / "other", self.CODEC.replace("bytes[0]}", "2 * bytes[0]}")), today
+        )
+        devices = [
+            {
+                "dev_eui": THERMOMETER,
+                "family": "counter",
+                "organisation": "ward",
+                "dev_addr": dev_addr(THERMOMETER),
+            }
+        ]
+        device, gateway = Device(THERMOMETER), Gateway()
+        records = [
+            Record(
+                at=START + timedelta(minutes=number),
+                road=Road.MQTT,
+                topic=gateway.up,
+                payload=gateway.hear(
+                    device.say(bytes([number])), START + timedelta(minutes=number)
+                ),
+            )
+            for number in (4, 9, 5)
+        ]
+        keys = {THERMOMETER: session_keys(THERMOMETER)}
+        try:
+            found = compare(records, make_site(devices=devices), keys, other, today=today)
+        finally:
+            for codecs in other.codecs:
+                codecs.close()
+        assert (found.taken, found.families["counter"].readings_changed) == (3, 2)
+        assert [(each.readings[0].before, each.readings[0].after) for each in found.decodings] == [
+            (4.0, 8.0),
+            (5.0, 10.0),
+        ]
+
+    def test_another_native_family_stands_before_a_codec(self, tmp_path: Path) -> None:
+        today = load(self.folder(tmp_path / "today"))
+        (tmp_path / "other" / "families").mkdir(parents=True)
+        (tmp_path / "other" / "families" / "counter.py").write_text(
+            "from decoders.family import Decoder\n"
+            "from khaen.reading import Decoded\n"
+            "DECODER = Decoder(id='counter', version=7, maker='A', model='B',"
+            " decode=lambda port, payload: Decoded())\n"
+        )
+        other = load(tmp_path / "other", today)
+        assert (today.family("counter").version, other.family("counter").version) == (1, 7)
+        assert other.family("khaen_wristband").version == TODAY.family("khaen_wristband").version
+
+    def test_a_codec_without_its_mapping_is_said(self, tmp_path: Path) -> None:
+        folder = self.folder(tmp_path / "other")
+        (folder / "codecs" / "counter.toml").unlink()
+        with pytest.raises(SettingsError, match=r"counter\.toml is not beside it"):
+            load(folder)
