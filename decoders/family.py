@@ -6,10 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from decoders.downlink import EncodeDownlink
+from khaen.ids import DevEui
 from khaen.reading import Decoded
 
 DecodePayload = Callable[[int, bytes], Decoded]
 """`(f_port, payload)` to what could be read. Never raises, whatever the bytes."""
+
+
+Piece = tuple[DevEui, bytes]
+"""A wearer's part of a relay's frame: whose it is, and the payload as the wearer's family reads it.
+"""
+SplitPayload = Callable[[int, bytes], tuple[Piece, ...]]
+"""`(f_port, payload)` to its wearers' parts. Never raises, whatever the bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +28,7 @@ class Decoder:
     the wearer waits for the network's acknowledgement, which only a network server gives.
     `quantities` are the ids of all that it can emit. A `deferred` one may take long: its frames are
     admitted first and decoded later, outside any transaction. `encode` is there where the maker
-    documents downlinks that care has use for.
+    documents downlinks that care has use for, `split` where a device speaks for many wearers.
     """
 
     id: str
@@ -35,3 +43,4 @@ class Decoder:
     deferred: bool = False
     decode: DecodePayload
     encode: EncodeDownlink | None = None
+    split: SplitPayload | None = None
