@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,8 +18,6 @@ from decoders.family import Decoder
 from decoders.javascript import path as paths
 from decoders.javascript.addition import Added
 from decoders.javascript.checkout import How, Taken
-from decoders.javascript.codec import Outcome
-from decoders.javascript.coverage import Coverage
 from decoders.javascript.family import Family
 from decoders.javascript.trials import Trial
 from khaen.clock import format_time
@@ -30,7 +27,6 @@ from khaen.reading import Decoded, Reading
 T = TypeVar("T")
 _WIDTH = 140
 _MOST_LINES = 40
-_LONGEST = 100
 
 
 def print_families(collection: Collection) -> None:
@@ -70,7 +66,7 @@ def print_family(family: Decoder, scripted: Family | None) -> None:
 
 
 def print_decoded(decoded: Decoded) -> None:
-    """Readings as a table, then events and warnings."""
+    """Readings as a table, then events, warnings, and what stays raw."""
     table = _table("quantity", "channel", "value", "unit", "quality", "measured at", "key")
     for reading in decoded.readings:
         table.add_row(*_reading(reading))
@@ -83,16 +79,10 @@ def print_decoded(decoded: Decoded) -> None:
     for warning in decoded.warnings:
         where = "" if warning.offset is None else f" (at byte {warning.offset})"
         typer.echo(f"warning: {warning.text}{where}")
+    for path, value in decoded.raw:
+        typer.echo(f"raw: {path} = {value}")
     if decoded == Decoded():
         typer.echo("it says nothing")
-
-
-def print_raw(outcome: Outcome, coverage: Coverage) -> None:
-    """What of a codec's answer no entry of the mapping names."""
-    left = coverage.unmapped()
-    for path, value in paths.leaves(outcome.data or {}):
-        if (name := paths.render(path)) in left:
-            typer.echo(f"raw: {name} = {_show(value)}")
 
 
 def print_added(added: Added, folder: Path) -> None:
@@ -175,10 +165,6 @@ def _lines(head: str, lines: Sequence[str]) -> None:
         typer.echo(f"{head}: {line}"[:_WIDTH])
     if len(lines) > _MOST_LINES:
         typer.echo(f"{head}: {len(lines) - _MOST_LINES} more")
-
-
-def _show(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)[:_LONGEST]
 
 
 def _table(*heads: str) -> Table:

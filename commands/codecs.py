@@ -77,7 +77,6 @@ def try_(
         )
         (outcome,) = collection.engine.decode_batch([request])
     codec_tables.print_decoded(scripted.read(outcome))
-    codec_tables.print_raw(outcome, scripted.coverage)
     if outcome.fault is not None:
         typer.echo(f"the codec has no answer: {outcome.fault}", err=True)
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from ingest.comparison import AlarmDifference, AlarmFacts, DecodingDifference, ReadingDifference
@@ -19,7 +20,7 @@ _Key = tuple[str, str, object, int]
 
 def of_uplink(before: Seen, after: Seen) -> DecodingDifference | None:
     """What differs in the reading of one uplink; None where nothing does."""
-    if before.decoded == after.decoded and before.error == after.error:
+    if _meaning(before) == _meaning(after):
         return None
     events = [tuple(map(_event, side.decoded.events)) for side in (before, after)]
     warnings = [tuple(_warnings(side.decoded)) for side in (before, after)]
@@ -38,6 +39,11 @@ def of_uplink(before: Seen, after: Seen) -> DecodingDifference | None:
         error_before=before.error,
         error_after=after.error,
     )
+
+
+def _meaning(seen: Seen) -> tuple[Decoded, str | None]:
+    """What counts: not what a codec says beside, which nobody reads."""
+    return replace(seen.decoded, raw=()), seen.error
 
 
 def count(difference: DecodingDifference) -> Counter[str]:

@@ -79,8 +79,13 @@ class Warn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """The outcome of a decoder: all that it could read."""
+    """The outcome of a decoder: all that it could read.
+
+    `raw` is what a vendor's codec said and no entry of its mapping names: where it stood, and the
+    value as JSON.
+    """
 
     readings: tuple[Reading, ...] = ()
     events: tuple[Event, ...] = ()
     warnings: tuple[Warn, ...] = ()
+    raw: tuple[tuple[str, str], ...] = ()

@@ -1,8 +1,9 @@
 """What a decoder made of an uplink, as the ledger keeps it: one JSON document.
 
 `{"readings":[{"quantity","value"[,"quality"][,"channel"][,"measured_at"][,"key"]}],
-"events":[{"kind"[,"press"][,"detail"][,"measured_at"]}],"warnings":[{"text"[,"offset"]}]}`; what is
-at its default is left out, times are microseconds since 1970, a value that is no number is null.
+"events":[{"kind"[,"press"][,"detail"][,"measured_at"]}],"warnings":[{"text"[,"offset"]}],
+"raw":[[path,JSON]]}`; what is at its default is left out, times are microseconds since 1970, a
+value that is no number is null.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 def render(decoded: Decoded) -> str:
     """The document."""
-    if not decoded.events and not decoded.warnings:
+    if not decoded.events and not decoded.warnings and not decoded.raw:
         # Nearly every uplink, and so without a detour by dictionaries.
         return f'{{"readings":[{",".join(map(_render_reading, decoded.readings))}]}}'
     document: dict[str, Any] = {}
@@ -30,6 +31,8 @@ def render(decoded: Decoded) -> str:
         document["events"] = [_event(event) for event in decoded.events]
     if decoded.warnings:
         document["warnings"] = [_warning(warning) for warning in decoded.warnings]
+    if decoded.raw:
+        document["raw"] = decoded.raw
     return _encode(document)
 
 
@@ -45,6 +48,7 @@ def parse(text: str | None) -> Decoded:
             Warn(text=each["text"], offset=each.get("offset"))
             for each in document.get("warnings", ())
         ),
+        raw=tuple((path, value) for path, value in document.get("raw", ())),
     )
 
 

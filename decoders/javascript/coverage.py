@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping as Table
 from typing import Any
@@ -12,6 +13,9 @@ from decoders.javascript.path import EACH, Path
 
 MOST_KEYS = 500
 """Of one codec; one that makes up keys as it goes is not followed further."""
+MOST_RAW = 64
+LONGEST_RAW = 200
+"""So many values of one object that no entry names are kept, and so many characters of each."""
 
 
 class Coverage:
@@ -26,17 +30,20 @@ class Coverage:
         self._seen: set[Path] = set()
         self.objects = 0
 
-    def note(self, data: Table[str, Any]) -> None:
-        """Take one object into account."""
+    def note(self, data: Table[str, Any]) -> tuple[tuple[str, str], ...]:
+        """Take one object into account; what no entry names of it, and the values as JSON."""
         self.objects += 1
         self._seen.update(
             path for path in self._entries if any(True for _ in paths.find(data, path))
         )
-        for path in {way for way, _ in paths.leaves(data)}:
-            if path in self._known or any(path[: len(raw)] == raw for raw in self._raw):
-                continue
+        left = [(path, value) for path, value in paths.leaves(data) if self._is_left(path)]
+        for path in {path for path, _ in left}:
             if path in self._unmapped or len(self._unmapped) < MOST_KEYS:
                 self._unmapped[path] += 1
+        return tuple(
+            (paths.render(path), json.dumps(value, ensure_ascii=False)[:LONGEST_RAW])
+            for path, value in left[:MOST_RAW]
+        )
 
     def unmapped(self) -> dict[str, int]:
         """Keys that stay raw, and in how many objects they came, the most frequent first."""
@@ -46,6 +53,9 @@ class Coverage:
         """Paths of the mapping that never came, in its order."""
         never = (path for path in self._entries if path not in self._seen)
         return tuple(dict.fromkeys(paths.render(path) for path in never))
+
+    def _is_left(self, path: Path) -> bool:
+        return path not in self._known and all(path[: len(raw)] != raw for raw in self._raw)
 
 
 def _all(mapping: Mapping) -> list[Path]:

@@ -8,7 +8,7 @@ with `decode_many`; the ordinary call asks the engine for one frame and waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,9 +36,10 @@ class Family:
 
     def read(self, outcome: Outcome) -> Decoded:
         """What an outcome of this family's codec says, judged for plausibility."""
-        if outcome.data is not None:
-            self.coverage.note(outcome.data)
-        return judge(read(self.mapping, outcome))
+        decoded = judge(read(self.mapping, outcome))
+        if outcome.data is None:
+            return decoded
+        return replace(decoded, raw=self.coverage.note(outcome.data))
 
 
 def load(folder: Path) -> dict[str, Family]:

@@ -36,6 +36,7 @@ decoded = st.builds(
     readings=st.lists(readings, max_size=4).map(tuple),
     events=st.lists(events, max_size=2).map(tuple),
     warnings=st.lists(warnings, max_size=2).map(tuple),
+    raw=st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=2).map(tuple),
 )
 
 

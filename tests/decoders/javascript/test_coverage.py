@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decoders.javascript.coverage import MOST_KEYS, Coverage
+from decoders.javascript.coverage import LONGEST_RAW, MOST_KEYS, MOST_RAW, Coverage
 from decoders.javascript.mapping import parse
 
 MAPPING = parse("""
@@ -28,6 +28,15 @@ def test_keys_are_listed() -> None:
     assert coverage.unmapped() == {"odd": 2, "air.co2": 1, "list[*].w": 1}
     assert coverage.absent() == ("never.here", "sos")
     assert coverage.objects == 2
+
+
+def test_what_no_entry_names_is_given_back() -> None:
+    coverage = Coverage(MAPPING)
+    said = {"t": 1, "odd": "ก", "list": [{"w": 3}, {"w": 4}], "long": "x" * 999, "meta": {"a": 1}}
+    left = coverage.note(said)
+    assert left[:3] == (("odd", '"ก"'), ("list[*].w", "3"), ("list[*].w", "4"))
+    assert (left[3][0], len(left[3][1]), len(left)) == ("long", LONGEST_RAW, 4)
+    assert len(coverage.note({f"key{i}": i for i in range(999)})) == MOST_RAW
 
 
 def test_made_up_keys_have_an_end() -> None:

@@ -93,6 +93,7 @@ def test_a_weather_post_through_the_one_call(engine: Engine, families: dict[str,
         datetime(2026, 4, 13, 5, 28, 32, tzinfo=UTC)
     }
     assert [each.text for each in decoded.warnings] == ["unknown tag", "no distance: 65535"]
+    assert decoded.raw == (("board", '"-30 °C"'),)
     coverage = families["khaen_weather_post"].coverage
     assert coverage.unmapped() == {"board": 1}
     assert coverage.absent() == ()
