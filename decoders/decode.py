@@ -41,21 +41,24 @@ def read(decoder: Decoder, f_port: int, payload: bytes) -> Decoded:
 
 def judge(decoded: Decoded) -> Decoded:
     """Mark implausible values as suspect; drop what is no number or unknown, with a warning."""
-    kept: list[Reading] = []
-    warnings = list(decoded.warnings)
-    unremarkable = True
     for reading in decoded.readings:
         quantity = QUANTITIES.get(reading.quantity)
-        if quantity is not None and quantity.low <= reading.value <= quantity.high:
-            kept.append(reading)
-            continue
-        unremarkable = False
+        if quantity is None or not quantity.low <= reading.value <= quantity.high:
+            return _mark(decoded)
+    return decoded
+
+
+def _mark(decoded: Decoded) -> Decoded:
+    kept: list[Reading] = []
+    warnings = list(decoded.warnings)
+    for reading in decoded.readings:
+        quantity = QUANTITIES.get(reading.quantity)
         if quantity is None:
             warnings.append(Warn(text=f"{reading.quantity} is not in the catalogue"))
         elif not math.isfinite(reading.value):
             warnings.append(Warn(text=f"{reading.quantity} is not a number"))
+        elif quantity.low <= reading.value <= quantity.high:
+            kept.append(reading)
         else:
             kept.append(replace(reading, quality=Quality.SUSPECT))
-    if unremarkable:
-        return decoded
     return replace(decoded, readings=tuple(kept), warnings=tuple(warnings))

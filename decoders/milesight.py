@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from decoders import layout
 from decoders.family import DecodePayload
@@ -49,7 +50,7 @@ class Number:
     when: tuple[int, int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Channel:
     """One (id, type): `length` bytes of data, the numbers in it, or the events it stands for.
 
@@ -135,11 +136,13 @@ PROBE_FAILED = frozenset({0xFFFF, 0xFFFD, -1, -3})
 """A probe's word that is no value: it could not be read, or is out of its range."""
 
 
-@dataclass(slots=True)
-class _Found:
-    readings: list[Reading] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    warnings: list[Warn] = field(default_factory=list)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What one channel's data says; warnings are without their offset."""
+
+    readings: tuple[Reading, ...]
+    events: tuple[Event, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def reader(table: ChannelTable, *, urgent: bytes = b"") -> DecodePayload:
@@ -157,27 +160,29 @@ def read(table: ChannelTable, payload: bytes, *, urgent: bytes = b"") -> Decoded
     `urgent` is the head of a channel that is looked for even behind an unknown one: better a call
     too many than one lost because a new firmware put something unknown before it.
     """
-    found = _Found()
+    readings: list[Reading] = []
+    events: list[Event] = []
+    warnings: list[Warn] = []
     at = 0
     while at < len(payload):
         channel = table.get((payload[at], payload[at + 1])) if at + 1 < len(payload) else None
         if channel is None:
-            found.warnings.append(Warn(text=_unknown(payload, at), offset=at))
+            warnings.append(Warn(text=_unknown(payload, at), offset=at))
             at = payload.find(urgent, at + 1) if urgent else -1
             if at < 0:
                 break
             continue
         data = payload[at + 2 : at + 2 + channel.length]
         if len(data) < channel.length:
-            found.warnings.append(Warn(text="the channel is cut short", offset=at))
+            warnings.append(Warn(text="the channel is cut short", offset=at))
             break
-        _take(channel, data, at, found)
+        said = _take(channel, data) if channel.dated else _take_known(channel, data)
+        readings += said.readings
+        if said.events or said.warnings:
+            events += said.events
+            warnings += [Warn(text=text, offset=at) for text in said.warnings]
         at += 2 + channel.length
-    return Decoded(
-        readings=tuple(found.readings),
-        events=tuple(found.events),
-        warnings=tuple(found.warnings),
-    )
+    return Decoded(readings=tuple(readings), events=tuple(events), warnings=tuple(warnings))
 
 
 def clock(data: bytes) -> datetime | None:
@@ -189,25 +194,22 @@ def _unknown(payload: bytes, at: int) -> str:
     return f"unknown channel {payload[at : at + 2].hex()}"
 
 
-def _take(channel: Channel, data: bytes, at: int, found: _Found) -> None:
-    if channel.events is not None:
-        found.events.extend(channel.events(data))
-    if channel.states is not None:
-        found.readings.extend(channel.states(data))
-    measured_at = None
-    if channel.dated:
-        measured_at = clock(data)
-        if measured_at is None:
-            found.warnings.append(Warn(text="history of a clock that was not set", offset=at))
-            return
+def _take(channel: Channel, data: bytes) -> _Said:
+    events = channel.events(data) if channel.events is not None else ()
+    readings = list(channel.states(data)) if channel.states is not None else []
+    measured_at = clock(data) if channel.dated else None
+    if channel.dated and measured_at is None:
+        warning = "history of a clock that was not set"
+        return _Said(readings=tuple(readings), events=events, warnings=(warning,))
+    warnings = []
     for number in channel.numbers:
         if number.when is not None and not _there(number.when, data):
             continue
         (raw,) = _FORMS[number.form].unpack_from(data, number.at)
         if raw in number.missing:
-            found.warnings.append(Warn(text=f"no {number.quantity}: {raw:#x}", offset=at))
+            warnings.append(f"no {number.quantity}: {raw}")
             continue
-        found.readings.append(
+        readings.append(
             Reading(
                 quantity=number.quantity,
                 value=_value(number, raw),
@@ -215,6 +217,11 @@ def _take(channel: Channel, data: bytes, at: int, found: _Found) -> None:
                 measured_at=measured_at,
             )
         )
+    return _Said(readings=tuple(readings), events=events, warnings=tuple(warnings))
+
+
+_take_known = lru_cache(maxsize=4096)(_take)
+"""Sensors say the same again and again; what they said is made once. About 2 MiB at most."""
 
 
 def _there(when: tuple[int, int, int], data: bytes) -> bool:
