@@ -13,7 +13,8 @@ from khaen.quantity import quantity
 _HEAD = """# Devices that Khaen reads
 
 Generated from `decoders/families` by `make generated`. A family's bytes and the sources of its
-vectors stand in its file and the JSON beside it. To add one, write both.
+vectors stand in its file and the JSON beside it. To add one, write both. Devices whose maker
+publishes a codec are read by that: see [codecs](codecs.md).
 
 | family | maker and model | calls | reads |
 |---|---|---|---|
