@@ -105,6 +105,12 @@ def placed(said: Said, place: Place, *, unnumbered: bool) -> Uplink:
     )
 
 
+def beside(said: Said, relay: Place) -> tuple[Uplink, UplinkId]:
+    """A wearer's uplink at its relay's place. Its relay alone has the frame's number."""
+    place = Place(relay.generation, identify(said, relay.generation))
+    return placed(said, place, unnumbered=True), place.id
+
+
 def replay(said: Said) -> Refused:
     """A frame whose counter was used before, as it goes to the quarantine."""
     return Refused(

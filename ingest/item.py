@@ -73,11 +73,16 @@ class Said:
 
 @dataclass(slots=True)
 class Opened:
-    """What a device said, with the device and its subject as they were when it was heard."""
+    """What a device said, with the device and its subject as they were when it was heard.
+
+    `wearers` are those that a relay speaks for, `strangers` those it cannot speak for.
+    """
 
     said: Said
     device: DeviceRecord
     subject: Subject
+    wearers: list[Opened] = field(default_factory=list)
+    strangers: list[Refused] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from pydantic import SecretBytes
 from sqlalchemy import Connection
 
 from decoders.collection import Collection
+from decoders.family import Decoder
 from ingest.reader import Knowledge
 from ingest.sessions import Sessions
 from khaen import log
@@ -65,22 +66,22 @@ class Loader:
         records = sessions.load(connection, self._key)
         self._sessions = sessions.count(connection)
         self._codecs_changed = False
+        families = self._of(registry)
         return Knowledge(
             registry=registry,
             sessions=Sessions(records, told.counters(connection), registry.prefixes),
-            urgent_ports=self._urgent_ports(registry),
+            urgent_ports={f.id: f.priority_f_ports for f in families if f.priority_f_ports},
+            splits={f.id: f.split for f in families if f.split is not None},
         )
 
-    def _urgent_ports(self, registry: Registry) -> dict[str, frozenset[int]]:
-        found: dict[str, frozenset[int]] = {}
+    def _of(self, registry: Registry) -> list[Decoder]:
+        """The families of the site's devices; one that cannot be used is said, and left out."""
+        found: list[Decoder] = []
         for name in {device.family for device in registry.devices}:
             try:
-                family = self._families.family(name)
+                found.append(self._families.family(name))
             except SettingsError as error:
                 _log.warning("family_unusable", family=name, error=str(error))
-                continue
-            if family.priority_f_ports:
-                found[name] = family.priority_f_ports
         return found
 
 

@@ -59,11 +59,16 @@ class Ledger:
         self._accounts.prefetch(
             (item.entry.gateway, item.entry.number) for item in items if item.entry is not None
         )
-        opened = [item.content.said for item in items if isinstance(item.content, Opened)]
-        self.group.prefetch_marks((each.dev_eui, each.dev_addr) for each in opened)
-        for each in opened:
-            self._ids[id(each)] = counters.possible(self.group, each)
-        self.group.prefetch({found for ids in self._ids.values() for found in ids.values()})
+        opened = [item.content for item in items if isinstance(item.content, Opened)]
+        saying = [each.said for one in opened for each in (one, *one.wearers)]
+        self.group.prefetch_marks((each.dev_eui, each.dev_addr) for each in saying)
+        wanted: set[UplinkId] = set()
+        for relay in opened:
+            ids = counters.possible(self.group, relay.said)
+            self._ids[id(relay.said)] = ids
+            wanted |= {*ids.values()}
+            wanted |= {counters.identify(w.said, known) for w in relay.wearers for known in ids}
+        self.group.prefetch(wanted)
 
     def possible(self, opened: Opened) -> dict[int, UplinkId]:
         """The ids, by generation, that were prefetched for a frame."""

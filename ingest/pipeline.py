@@ -80,14 +80,31 @@ class Pipeline:
         if not place.fresh:
             self._suspect(ledger, opened, uplink, place.id, knowledge)
             return
-        first = ledger.group.admit(uplink, place.id, opened.device.family, opened.subject)
+        first = self._take(ledger, opened, uplink, place.id, knowledge)
+        for wearer in opened.wearers:
+            self._take(ledger, wearer, *counters.beside(wearer.said, place), knowledge)
+        if first:
+            for stranger in opened.strangers:
+                ledger.refuse(stranger)
+
+    def _take(
+        self,
+        ledger: Ledger,
+        opened: Opened,
+        uplink: Uplink,
+        uplink_id: UplinkId,
+        knowledge: Knowledge,
+    ) -> bool:
+        """Admit an uplink, and judge it or leave it to be decoded; True for the first copy."""
+        first = ledger.group.admit(uplink, uplink_id, opened.device.family, opened.subject)
         ledger.count("admitted" if first else "merged")
         if first and uplink.payload and self._judgement.is_deferred(opened.device.family):
-            ledger.group.defer(place.id)
+            ledger.group.defer(uplink_id)
             ledger.count(DEFERRED)
         elif first:
-            outcome = self._judge(ledger, opened, uplink, place.id, knowledge)
-            ledger.group.record(place.id, outcome)
+            outcome = self._judge(ledger, opened, uplink, uplink_id, knowledge)
+            ledger.group.record(uplink_id, outcome)
+        return first
 
     def _judge(
         self,

@@ -14,7 +14,7 @@ from hashlib import sha256
 from chirpstack_api import gw
 from google.protobuf.message import DecodeError as ProtobufError
 
-from ingest import attribution
+from ingest import attribution, relays
 from ingest.attribution import NotItsDevice, OriginRefused
 from ingest.dating import Dated, Dating
 from ingest.item import Alert, Arrival, Content, Entry, Item, Opened, Said, Status
@@ -50,12 +50,14 @@ _TROUBLES = {
 class Knowledge:
     """What is known of the site: one generation of the registry, with its sessions.
 
-    `urgent_ports` are the ports by family whose frames close a group.
+    `urgent_ports` are the ports by family whose frames close a group; `splits` by family say of
+    which wearers a relay's frame speaks.
     """
 
     registry: Registry
     sessions: Sessions
     urgent_ports: dict[str, frozenset[int]] = field(default_factory=dict)
+    splits: relays.Splits = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -193,8 +195,11 @@ class Reader:
 
     def _attribute(self, draft: _Draft, said: Said, *, word_of: GatewayEui | None = None) -> Opened:
         draft.dev_addr = said.dev_addr
+        registry = self.knowledge.registry
         try:
-            return attribution.attribute(self.knowledge.registry, said, word_of=word_of)
+            opened = attribution.attribute(registry, said, word_of=word_of)
+            relays.spread(registry, opened, self.knowledge.splits)
+            return opened
         except OriginRefused as error:
             draft.alerts.append(error.alert)
             raise
