@@ -123,7 +123,7 @@ EM300_ANSWERS = answers(
 EM500_ANSWERS: ChannelTable = {
     **answers(
         {
-            0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x11: 4, 0x17: 2, 0x18: 2, 0x1C: 2, 0x27: 1,
+            0x02: 2, 0x03: 2, 0x06: 9, 0x10: 1, 0x11: 4, 0x17: 2, 0x1C: 2, 0x27: 1,
             0x28: 1, 0x35: 8, 0x3B: 1, 0x4A: 1, 0x68: 1, 0x69: 1, 0x6A: 3, 0x84: 1, 0x96: 8,
             0xF1: 4, 0xF2: 2, 0xF5: 1,
         }
@@ -133,7 +133,8 @@ EM500_ANSWERS: ChannelTable = {
 """What the EM500s answer, and say of their probe."""
 
 PROBE_FAILED = frozenset({0xFFFF, 0xFFFD, -1, -3})
-"""A probe's word that is no value: it could not be read, or is out of its range."""
+"""A probe's word that is no value: it could not be read, or is out of its range. The second pair is
+the same in a signed number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Cayenne Low Power Payload: any device that speaks it, with the types that RAK added.
 
 Source: https://github.com/myDevicesIoT/cayenne-docs/blob/master/docs/LORA.md; a type is the IPSO
-object's number less 3200, in that object's resolution. RAK's: https://github.com/chirpstack/
-chirpstack-device-profiles, vendors/rakwireless/codecs/rak_standard.js. The number before each type
-is the reading's channel. Positions come in 24 bits (136) or 32 (137), heights in 24.
+object's number less 3200, in that object's resolution. RAK's additions:
+https://github.com/chirpstack/chirpstack-device-profiles,
+vendors/rakwireless/codecs/rak_standard.js. The number before each type is the reading's channel.
+Positions come in 24 bits (136) or 32 (137), heights in 24.
 
 Where the published codecs refuse the whole frame for a type that they do not know, what stands
 before it is kept here. RAK's also reads numbers of four bytes as signed, and then a position north

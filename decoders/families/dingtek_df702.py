@@ -6,8 +6,8 @@ whether a position is in it. A battery is only told to be low. Numbers have the 
 byte first, but for the position, two floats of the other order, 0 where no satellite was seen.
 
 Left out is the angle, of which the published decoder takes the sign from an expression that is
-always false. That decoder also tells frames by their length alone, and halves the last bit of a
-position.
+always false. That decoder also tells frames by their length alone, and takes the fraction of a
+float for slightly more than it is.
 """
 
 from __future__ import annotations

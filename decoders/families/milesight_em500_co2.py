@@ -13,7 +13,7 @@ TABLE: milesight.ChannelTable = {
     **milesight.EM500_ANSWERS,
     **milesight.ATTRIBUTES,
     **milesight.BATTERY,
-    **milesight.answers({0x39: 5, 0x87: 3}),
+    **milesight.answers({0x18: 2, 0x39: 5, 0x87: 3}),
     **milesight.CLIMATE,
     (0x05, 0x7D): Channel(length=2, numbers=(Number(quantity="co2", form="u16"),)),
     (0x06, 0x73): Channel(length=2, numbers=(Number(quantity="pressure", form="u16", divide=10),)),

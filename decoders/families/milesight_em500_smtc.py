@@ -28,6 +28,7 @@ def _conductivity(at: int) -> Number:
 
 TABLE: milesight.ChannelTable = {
     **milesight.EM500_ANSWERS,
+    **milesight.answers({0x18: 2}),
     **milesight.ATTRIBUTES,
     **milesight.BATTERY,
     (0x03, 0x67): Channel(length=2, numbers=(_temperature(0),)),
