@@ -57,6 +57,7 @@ class Deferred:
         self._database, self._families, self._judgement = database, families, judgement
         self._registry, self._clock, self._count = registry, clock, count
         self._read: list[_Read] = []
+        self._later: list[Pending] = []
 
     def begin(self) -> None:
         """Find again what an earlier process left. Raises StoreUnavailable."""
@@ -69,12 +70,16 @@ class Deferred:
         What was read and not committed is committed by the next turn.
         """
         if not self._read:
+            self._later = []
             claimed = self._claim()
             if not claimed:
                 return False
-            self._read = self._decode(claimed)
+            self._decode(claimed)
         self._commit(self._read)
         self._read = []
+        if self._later:
+            with self._database.write() as tx:
+                pending.put_off(tx, self._later, AGAIN_S)
         return True
 
     def tell(self) -> None:
@@ -101,47 +106,45 @@ class Deferred:
         with self._database.write() as tx:
             return pending.claim(tx, lease_s=LEASE_S, limit=BATCH)
 
-    def _decode(self, claimed: Sequence[Pending]) -> list[_Read]:
-        """What could be read; the rest is put off."""
-        found, later = [], []
+    def _decode(self, claimed: Sequence[Pending]) -> None:
+        """Read what can be read; the rest is for later."""
         asked: list[tuple[Pending, Family]] = []
         for each in claimed:
             scripted = self._families.scripted(each.family)
             if scripted is not None:
                 asked.append((each, scripted))
             elif each.family in self._families.names():
-                found.append((each, self._judgement.decode(each.family, each.uplink)))
+                self._read.append((each, self._judgement.decode(each.family, each.uplink)))
             else:
-                later.append(each)
-        for each, answer, decoded in self._ask(asked):
-            if answer.fault is Fault.QUARANTINED:
-                later.append(each)
-            else:
-                found.append((each, self._outcome(each.family, answer, decoded)))
-        if later:
-            with self._database.write() as tx:
-                pending.put_off(tx, later, AGAIN_S)
-        return found
+                self._later.append(each)
+        try:
+            self._ask(asked)
+        except NotRunnable as error:
+            _log.error("codecs_not_runnable", error=str(error))
+            self._later += [each for each, _ in asked]
 
-    def _ask(
-        self, asked: Sequence[tuple[Pending, Family]]
-    ) -> list[tuple[Pending, Answer, Decoded]]:
+    def _ask(self, asked: Sequence[tuple[Pending, Family]]) -> None:
+        """Read a batch: whole, or uplink by uplink where one of the answers cannot be taken."""
         try:
             answers = decode_many(
                 self._families.engine, [(family, each.uplink) for each, family in asked]
             )
-        except NotRunnable as error:
-            _log.error("codecs_not_runnable", error=str(error))
-            nobody = Answer(fault=Fault.QUARANTINED)
-            return [(each, nobody, Decoded()) for each, _ in asked]
-        return [(each, *answer) for (each, _), answer in zip(asked, answers, strict=True)]
-
-    def _outcome(self, family: str, answer: Answer, decoded: Decoded) -> Outcome:
-        version = self._judgement.version(family)
-        if answer.fault is None:
-            return Outcome(decoded=decoded, version=version)
-        why = f"{answer.fault}: {'; '.join(answer.errors)}"
-        return Outcome(decode_error=why[:_LONGEST], version=version)
+        except NotRunnable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of them: each by itself tells which
+            if len(asked) > 1:
+                for one in asked:
+                    self._ask([one])
+            else:
+                ((each, _),) = asked
+                _log.exception("decoding_failed", family=each.family)
+                self._read.append((each, Outcome(decode_error=type(error).__name__)))
+            return
+        for (each, family), (answer, decoded) in zip(asked, answers, strict=True):
+            if answer.fault is Fault.QUARANTINED:
+                self._later.append(each)
+            else:
+                self._read.append((each, _outcome(family.mapping.version, answer, decoded)))
 
     def _commit(self, read: Sequence[_Read]) -> None:
         """Commit a batch: whole, or uplink by uplink where one of them cannot be written."""
@@ -182,6 +185,13 @@ class Deferred:
             ledger.alert(self._judgement.alert(organisation, each.uplink.dev_eui))
         pending.record(ledger.tx, each, outcome)
         ledger.count("decoded")
+
+
+def _outcome(version: int, answer: Answer, decoded: Decoded) -> Outcome:
+    if answer.fault is None:
+        return Outcome(decoded=decoded, version=version)
+    why = f"{answer.fault}: {'; '.join(answer.errors)}"
+    return Outcome(decode_error=why[:_LONGEST], version=version)
 
 
 class Decoding:

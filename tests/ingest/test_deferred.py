@@ -12,16 +12,20 @@ from typing import Any
 import pytest
 
 from decoders.collection import Collection
+from decoders.javascript import family
 from decoders.javascript.codec import Outcome, Request
 from decoders.javascript.engine import Engine
+from decoders.javascript.family import Family
 from ingest import deferred
 from ingest.deferred import Decoding, Deferred
 from ingest.in_process import InProcess, Sent
 from ingest.judgement import judgement_of
 from ingest.pipeline import DEFERRED
 from khaen.clock import ManualClock
+from khaen.errors import NotRunnable, StoreUnavailable
 from khaen.ids import DevEui
-from store import migrate
+from khaen.uplink import Uplink
+from store import migrate, pending
 from store.database import Database
 from tests.support.traffic import KEY, START, Device, Gateway, apply_site, dev_addr, make_site
 
@@ -164,12 +168,12 @@ def test_a_copy_merges_while_the_first_waits(world: World) -> None:
 def test_what_a_process_left_is_found_again_and_read_once(world: World) -> None:
     world.admit(world.frame(PENDANT, SOS))
     dead = world.another()
-    claimed = dead._decode(dead._claim())
+    dead._decode(dead._claim())
     assert not world.ingest.deferred.turn()  # leased
     world.ingest.deferred.begin()
     assert world.ingest.deferred.turn()
     assert world.alarms() == ["sos"]
-    dead._commit(claimed)  # it was not dead, only slow
+    dead.turn()  # it was not dead, only slow
     assert world.rows("SELECT count(*) FROM journal WHERE kind = 'decoded'") == [(1,)]
     assert world.alarms() == ["sos"]
 
@@ -253,6 +257,53 @@ def test_a_codec_in_quarantine_holds_back_its_own_device_only(world: World) -> N
         f" WHERE j.kind = 'decoded' AND u.dev_eui = '{HANGING}' ORDER BY j.position"
     )
     assert journal == sorted(journal)
+
+
+def test_an_answer_that_cannot_be_taken_costs_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode_many(engine: Engine, uplinks: Sequence[tuple[Family, Uplink]]) -> list[Any]:
+        if any(uplink.payload == b"\x02" for _, uplink in uplinks):
+            raise ZeroDivisionError
+        return family.decode_many(engine, uplinks)
+
+    monkeypatch.setattr(deferred, "decode_many", decode_many)
+    world.ingest.take(*(world.frame(HANGING, bytes([n])) for n in (1, 2, 3)))
+    assert [error for _, error in world.steps()] == [None, "ZeroDivisionError", None]
+    assert (world.pending, world.alarms()) == (0, ["pipeline"])
+
+
+@pytest.mark.parametrize("when", ["claiming", "committing"])
+def test_a_store_that_is_away_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    world.admit(world.frame(PENDANT, SOS), world.frame(HANGING, b"\x01"))
+    verb = {"claiming": "claim", "committing": "take"}[when]
+    with monkeypatch.context() as away:
+
+        def fail(*_: object, **__: object) -> None:
+            raise StoreUnavailable("away")
+
+        away.setattr(pending, verb, fail)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                world.ingest.deferred.turn()
+    assert world.pending == 2
+    assert world.ingest.deferred.turn()
+    assert (world.pending, world.alarms()) == (0, ["sos"])
+
+
+def test_without_an_engine_uplinks_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode_batch(_engine: Engine, _requests: object) -> None:
+        raise NotRunnable("no memory")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "decode_batch", decode_batch)
+        world.ingest.take(world.frame(PENDANT, SOS))
+    assert (world.pending, world.alarms()) == (1, [])
+    world.clock.advance(deferred.AGAIN_S)
+    assert world.ingest.deferred.turn()
+    assert (world.pending, world.alarms()) == (0, ["sos"])
 
 
 class Slow(Engine):
