@@ -1,11 +1,18 @@
 """Devices that a vendor's codec reads: to the screen, beside codecs that hang, and after a kill."""
 
+import json
+import os
+import re
 import shutil
+import sqlite3
+import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import ROOT, wait_for
+from tests.support.ports import find_free_udp_port
+from tests.support.programs import ROOT, Program, wait_for
 from tests.support.site import Band, RunningSite
 
 pytestmark = pytest.mark.end_to_end
@@ -84,3 +91,57 @@ def test_a_codec_that_hangs_delays_nobody_else(tmp_path: Path) -> None:
         assert site.value("SELECT value FROM latest WHERE quantity = 'steps'") is not None
         assert site.value(stopped) == 4
         assert site.quarantined() == {}
+
+
+def test_a_whole_site_from_its_folder(tmp_path: Path) -> None:
+    """`khaen up`: the codec stands beside the site file, which names it like any family."""
+    site = shutil.copytree(ROOT / "examples" / "site", tmp_path / "site")
+    shutil.copytree(ROOT / "tests/decoders/javascript/codecs", site / "codecs")
+    for file, before, after in (
+        ("devices.csv", "milesight_ws101", "khaen_pendant"),
+        ("site.yaml", "udp_port: 1700", f"udp_port: {find_free_udp_port()}"),
+    ):
+        text = (site / file).read_text()
+        assert before in text
+        (site / file).write_text(text.replace(before, after))
+    where = ("--site", site / "site.yaml", "--data", tmp_path / "data")
+    ports = ("--mqtt-port", "0", "--console-port", "0")
+    up = Program("up", ("-m", "commands.main", "up", *where, *ports), folder=tmp_path)
+    up.launch()
+    try:
+        ready = re.compile(r"^sign in:", re.M)
+        wait_for(lambda: ready.search(up.output), up.tail, timeout_s=60)
+        publish(tmp_path / "data", CALL)
+        found = wait_for(lambda: read(tmp_path / "data"), "the call was read")
+        assert found == [(85.0, "sos")]
+    finally:
+        up.stop()
+        up.kill()
+        print(up.tail())
+
+
+def publish(data: Path, payload: bytes) -> None:
+    """The network server's event of a pendant, by the account that `up` made for it."""
+    event = {
+        "deviceInfo": {"devEui": "24e124535b316056"},
+        "devAddr": "00189440",
+        "fCnt": 1,
+        "fPort": PORT,
+        "data": b64encode(payload).decode(),
+    }
+    topic = "application/1/device/24e124535b316056/event/up"
+    subprocess.run(
+        ["mosquitto_pub", "-q", "1", "-t", topic, "-m", json.dumps(event)],
+        env={**os.environ, "XDG_CONFIG_HOME": str(data / "clients" / "network-server")},
+        check=True,
+        timeout=30,
+    )
+
+
+def read(data: Path) -> list[tuple[float, str]]:
+    """The pendant's battery and the alarm, once both are there."""
+    with sqlite3.connect(data / "ledger.sqlite") as ledger:
+        return ledger.execute(
+            "SELECT value, rule FROM latest, alarm"
+            " WHERE quantity = 'battery_level' AND alarm_class = 'care'"
+        ).fetchall()
