@@ -4,7 +4,8 @@ Source: https://github.com/TheThingsNetwork/lorawan-devices, vendor/moko/lw006-s
 big-endian. Left out are the stations heard, why a position was not found, and frames kept by the
 device that were asked for again (port 7).
 
-Differs from the published codec: numbers are numbers, not texts with a unit.
+Differs from the published codec: numbers are numbers, not texts with a unit. That of TagoIO
+(https://github.com/tago-io/decoders, mokosmart/LW006) says no state below 0 °C; here it is read.
 """
 
 from __future__ import annotations

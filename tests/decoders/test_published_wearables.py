@@ -36,6 +36,8 @@ class Published:
     path: str
     frame: Callable[[Random], tuple[int, bytes]]
     means: Callable[[Data, int], Seen]
+    within: str = "%s"
+    """What a source without an entry of its own stands in."""
 
 
 def _flag(said: object) -> float:
@@ -156,7 +158,105 @@ def _radar(data: Data, _port: int) -> Seen:
     }
 
 
+# A TagoIO decoder changes a list of variables, where the others are called.
+TAGO = """
+function decodeUplink(input) {
+  const hex = input.bytes.map((b) => b.toString(16).padStart(2, "0")).join("");
+  const device = { params: [] };
+  let payload = [{ variable: "payload", value: hex }, { variable: "port", value: input.fPort }];
+  {
+    %s
+  }
+  const found = {};
+  for (const one of payload) found[one.variable] = one.location || one.value;
+  return { data: found };
+}
+"""
+
+
+def _watch_frame(chance: Random) -> tuple[int, bytes]:
+    time = chance.randrange(1 << 31).to_bytes(4, "little")
+    return 2, bytes((0x0C, 0x27, 0x02)) + chance.randbytes(13) + time + chance.randbytes(30)
+
+
+def _watch(data: Data, _port: int) -> Seen:
+    seen: Seen = {
+        "skin_temperature": data["temperature"],
+        "heart_rate": data["heart_rate"],
+        "battery_level": data["battery_capacity"],
+    }
+    # Numbers above 127 are read unsigned; 0 beats are none.
+    seen = {name: value for name, value in seen.items() if name[0] == "s" or (value or 0) > 0}
+    if abs(data["gps_fix"]) >= 1:
+        seen |= {"latitude": data["location"]["lat"], "longitude": data["location"]["lng"]}
+    return seen
+
+
+_BADGE_FIELDS = {"00d3": 1, "0088": 8, "0092": 1, "0074": 2, "0071": 6, "0067": 2, "0295": 1}
+
+
+def _badge_frame(chance: Random) -> tuple[int, bytes]:
+    fields = [bytes.fromhex(key) + chance.randbytes(n) for key, n in _BADGE_FIELDS.items()]
+    chance.shuffle(fields)
+    return 10, b"".join(fields)
+
+
+def _badge(data: Data, _port: int) -> Seen:
+    return {
+        "battery_level": data["battery_lifetime_pct"],
+        "latitude": float(data["coordinates_latitude"]),
+        "longitude": float(data["coordinates_longitude"]),
+        "altitude": float(data["coordinates_altitude"]),
+        "speed": float(data["ground_speed"]),
+        "device_temperature": float(data["temperature"]),
+        "acceleration_y": float(data["acceleration_vector_acceleration_y"]),
+        "sos": _flag(data["safety_status_safety_status_eb"] == "Active"),
+        "fall": _flag(data["safety_status_safety_status_fall"] == "Active"),
+    }
+
+
+def _tracker_frame(chance: Random) -> tuple[int, bytes]:
+    return 18, bytes((3,)) + chance.randbytes(3) + b"\x00" + chance.randbytes(8)
+
+
+def _degrees(raw: int) -> float:
+    """The upper 24 bits of a position, which this decoder gives as they are."""
+    return (raw - (1 << 24) if raw >= 1 << 23 else raw) * 256 / 1e7
+
+
+def _tracker(data: Data, _port: int) -> Seen:
+    return {
+        "device_temperature": data["temperature"],
+        "latitude": _degrees(data["latitude"]),
+        "longitude": _degrees(data["longitude"]),
+        "sos": _flag(data["status"] & 0x10),
+    }
+
+
+_TAGO = "decoders/connector/{}/v1.0.0/payload.js"
+
 PUBLISHED = (
+    Published(
+        family="globalsat_lt360hr",
+        path=_TAGO.format("globalsat/lt-360hr"),
+        frame=_watch_frame,
+        means=_watch,
+        within=TAGO,
+    ),
+    Published(
+        family="tektelic_seal",
+        path=_TAGO.format("tektelic/seal"),
+        frame=_badge_frame,
+        means=_badge,
+        within=TAGO,
+    ),
+    Published(
+        family="abeeway_compact_tracker",
+        path=_TAGO.format("abeeway/compact-tracker"),
+        frame=_tracker_frame,
+        means=_tracker,
+        within=TAGO,
+    ),
     Published(
         family="browan_tbpb100",
         path="vendor/browan/tbpb100.js",
@@ -217,7 +317,9 @@ def _ours(decoded: Decoded) -> Seen:
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.family)
 def test_agrees_with_the_published_codec(published: Published, engine: Engine) -> None:
-    codec = Codec(id=published.family, source=_source(published.path))
+    codec = Codec(
+        id=published.family, source=published.within.replace("%s", _source(published.path))
+    )
     chance = Random(published.family)
     frames = [published.frame(chance) for _ in range(FRAMES)]
     outcomes = engine.decode_batch(
