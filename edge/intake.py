@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from chirpstack_api import gw
 
@@ -20,6 +21,9 @@ from edge.sorting import sort
 from khaen.clock import Clock, Rung
 from khaen.priority import PriorityList
 from khaen.uplink import Kind, Origin
+
+_FRAME_BYTES: Final = 1024
+"""What a frame has room in, among those that wait; a larger one counts as several."""
 
 
 class Intake:
@@ -106,7 +110,9 @@ class Intake:
         urgent = any(arrival.priority for arrival in arrivals)
         patience = 0.0 if urgent else self._settings.outbox.group_ms / 1000
         future = self._writer.submit(
-            partial(self._writer.outbox.append, arrivals), patience=patience
+            partial(self._writer.outbox.append, arrivals),
+            patience=patience,
+            size=sum(1 + len(arrival.frame) // _FRAME_BYTES for arrival in arrivals),
         )
         future.add_done_callback(partial(self._offer, arrivals))
         return future

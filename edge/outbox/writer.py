@@ -23,18 +23,20 @@ class _Job:
     work: Callable[[], Any]
     future: asyncio.Future[Any]
     deadline: float
+    size: int
 
 
 class Writer:
     """Runs jobs on `outbox`, and resolves their futures after the commit.
 
-    `limit` bounds the jobs that wait; more are refused with StoreUnavailable.
+    `limit` bounds the sizes of all jobs that wait; more are refused with StoreUnavailable.
     """
 
     def __init__(self, outbox: Outbox, *, limit: int) -> None:
         self.outbox = outbox
         self._limit = limit
         self._jobs: list[_Job] = []
+        self._waiting = 0
         self._wake = threading.Condition()
         self._closing = False
         self._deadline = float("inf")
@@ -45,14 +47,21 @@ class Writer:
     def _start(self) -> None:
         self._thread.start()
 
-    def submit(self, work: Callable[[], T], *, patience: float = 0.0) -> asyncio.Future[T]:
-        """Have `work` done within `patience` seconds; the future resolves once it is durable."""
+    def submit(
+        self, work: Callable[[], T], *, patience: float = 0.0, size: int = 1
+    ) -> asyncio.Future[T]:
+        """Have `work` done within `patience` seconds; the future resolves once it is durable.
+
+        `size` is how much it holds, in frames. What is larger than all that may wait is taken when
+        nothing else waits. Raises StoreUnavailable.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
-        job = _Job(work, future, time.monotonic() + patience)
+        job = _Job(work, future, time.monotonic() + patience, size)
         with self._wake:
-            if self._closing or len(self._jobs) >= self._limit:
+            if self._closing or (self._jobs and self._waiting + size > self._limit):
                 raise StoreUnavailable("the outbox is busy")
             self._jobs.append(job)
+            self._waiting += size
             sooner = job.deadline < self._deadline
             if sooner:
                 self._deadline = job.deadline
@@ -110,6 +119,7 @@ class Writer:
                     break
                 self._wake.wait(wait if self._jobs else None)
             group, self._jobs = self._jobs[:_MAX_GROUP], self._jobs[_MAX_GROUP:]
+            self._waiting -= sum(job.size for job in group)
             self._deadline = min((job.deadline for job in self._jobs), default=float("inf"))
             return group
 

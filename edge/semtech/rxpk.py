@@ -30,6 +30,10 @@ _LORA = re.compile(r"SF(\d{1,2})BW(\d{1,4})")
 _LR_FHSS = re.compile(r"M0CW(\d{1,4})")
 _URL_SAFE = str.maketrans("-_", "+/")
 _MAX_TMMS = 2**45
+_MOST_ANTENNAS = 16
+"""A `rsig` that lists more is not a concentrator's; each entry is a frame of its own."""
+_MOST_META_BYTES = 2048
+"""Of one frame's `meta`; what does not fit is left out, for each antenna's frame keeps it."""
 _CODE_RATES = {
     "4/5": gw.CR_4_5,
     "4/6": gw.CR_4_6,
@@ -77,7 +81,7 @@ def load(body: bytes) -> dict[str, Any]:
 def parse(
     rxpk: object, *, gateway: GatewayEui, token: int, stat: object = None
 ) -> tuple[Reception, ...]:
-    """The frames of one `rxpk`: one, or one per antenna where it lists them.
+    """The frames of one `rxpk`: one, or one for each of the first 16 antennas where it lists them.
 
     Raises RxpkError: `not_object`, `crc_bad`, `crc_absent`, `no_data`, `bad_base64`, `too_long`.
     """
@@ -91,7 +95,7 @@ def parse(
     signals = [s for s in antennas if isinstance(s, dict)] if isinstance(antennas, list) else []
     satellite = _satellite(rxpk)
     receptions = []
-    heard: list[dict[str, Any] | None] = [*signals] or [None]
+    heard: list[dict[str, Any] | None] = [*signals[:_MOST_ANTENNAS]] or [None]
     for signal in heard:
         frame = _frame(rxpk, data, gateway, token)
         _locate(frame.rx_info.location, stat)
@@ -230,11 +234,16 @@ def _copy_meta(meta: object, into: Any) -> None:
     """Custom facts of the forwarder, but for those that would pass for the agent's own."""
     if not isinstance(meta, dict):
         return
+    room = _MOST_META_BYTES
     for key, value in meta.items():
         if not isinstance(value, str) or key.startswith("khaen_") or "gatewayId" in key + value:
             continue
-        if (key + value).isprintable():
+        if not (key + value).isprintable():
+            continue
+        size = len((key + value).encode())
+        if size <= room:
             into[key] = value
+            room -= size
 
 
 def _whole(value: object, low: int, high: int, *, cut: bool = False) -> int:

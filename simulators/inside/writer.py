@@ -24,9 +24,11 @@ class InlineWriter(Writer):
     def _start(self) -> None:
         """No thread."""
 
-    def submit(self, work: Callable[[], T], *, patience: float = 0.0) -> asyncio.Future[T]:
+    def submit(
+        self, work: Callable[[], T], *, patience: float = 0.0, size: int = 1
+    ) -> asyncio.Future[T]:
         """As the thread's, but that time is the loop's."""
-        future = super().submit(work, patience=patience)
+        future = super().submit(work, patience=patience, size=size)
         due = self._loop.time() + patience
         if self._timer is None or due < self._timer.when():
             self._cancel()
@@ -44,7 +46,7 @@ class InlineWriter(Writer):
 
     def _turn(self) -> None:
         self._cancel()
-        group, self._jobs = self._jobs, []
+        group, self._jobs, self._waiting = self._jobs, [], 0
         if group:
             self._do(group)
 

@@ -95,6 +95,20 @@ def test_one_odd_field_does_not_cost_the_frame(change: dict[str, object]) -> Non
     assert reception.frame.SerializeToString()
 
 
+def test_one_datagram_is_no_flood_of_frames() -> None:
+    """64 KiB of antennas and of facts about each would else be some hundred MB on disk."""
+    meta = {"long": "x" * 34_000, **{f"{i:04}": "ก" * 30 for i in range(50)}}
+    receptions = rxpk.parse(
+        GOOD | {"rsig": [{"ant": i} for i in range(10_000)], "meta": meta}, gateway=GATEWAY, token=0
+    )
+    assert [reception.frame.rx_info.antenna for reception in receptions] == list(range(16))
+    assert max(reception.frame.ByteSize() for reception in receptions) < 4096
+    kept = receptions[0].frame.rx_info.metadata
+    assert set(kept) == {f"{i:04}" for i in range(2048 // 94)}, (
+        "whole ones, as long as there is room"
+    )
+
+
 def test_a_fractional_rssi_is_rounded() -> None:
     (reception,) = rxpk.parse(GOOD | {"rssi": -100.6}, gateway=GATEWAY, token=0)
     assert reception.frame.rx_info.rssi == -101

@@ -21,7 +21,7 @@ from edge.outbox.outbox import Stored
 from edge.outbox.writer import Writer
 from edge.record import Arrival
 from edge.semtech.tally import Tally
-from edge.settings import EdgeSettings
+from edge.settings import EdgeSettings, OutboxSettings
 from edge.sources.semtech_udp import SemtechUdp
 from khaen.clock import ManualClock
 from khaen.errors import StoreUnavailable
@@ -339,4 +339,22 @@ async def test_intake_stores_and_offers(tmp_path: Path) -> None:
     assert [record.priority for record in stored.records] == [True, False]
     assert [record.origin.value for record in stored.records] == ["simulated", "heartbeat"]
     assert [arrival.live_s for arrival in offered[0][1]] == [3.0, 2.0]
+    await writer.close()
+
+
+async def test_a_large_frame_waits_for_the_disk_as_several(tmp_path: Path) -> None:
+    from tests.edge.fixtures import make_outbox
+
+    clock = ManualClock(START)
+    settings: Any = EdgeSettings(
+        gateway_eui=GATEWAY, site="kk", outbox=OutboxSettings(group_ms=1000)
+    )
+    writer = Writer(make_outbox(tmp_path / "outbox.sqlite", clock), limit=10)
+    dating = Dating(clock, FakeHost(clock=clock), trust=False)
+    intake = Intake(settings, writer, cast("Forwarder", None), dating, clock, Counts())
+    large = gw.UplinkFrame(phy_payload=b"\x40", rx_info=gw.UplinkRxInfo(metadata={"a": "x" * 9216}))
+    waits = intake.store([intake.hear(large)])
+    with pytest.raises(StoreUnavailable):
+        await intake.store([intake.beat()])
+    waits.cancel()
     await writer.close()

@@ -85,3 +85,23 @@ async def test_what_waits_is_bounded_and_done_before_the_end(tmp_path: Path) -> 
     assert all(future.result().durable for future in waiting)
     with pytest.raises(StoreUnavailable):
         writer.post(append)
+
+
+async def test_what_waits_is_measured_by_its_size(tmp_path: Path) -> None:
+    writer = Writer(make_outbox(tmp_path / "outbox.sqlite"), limit=10)
+    await writer.submit(lambda: None, size=10)
+    wait = partial(writer.submit, lambda: None, patience=60)
+    waiting = [wait(size=4), wait(size=6)]
+    with pytest.raises(StoreUnavailable):
+        writer.post(lambda: None)
+    await writer.close()
+    assert all(future.done() for future in waiting)
+
+
+async def test_what_is_larger_than_all_that_may_wait_is_taken_alone(tmp_path: Path) -> None:
+    writer = Writer(make_outbox(tmp_path / "outbox.sqlite"), limit=10)
+    alone = writer.submit(lambda: None, patience=60, size=11)
+    with pytest.raises(StoreUnavailable):
+        writer.post(lambda: None)
+    await writer.close()
+    assert alone.done()
