@@ -1,7 +1,8 @@
 """Milesight WS558: a controller of eight lines of lights, with a meter for all of them.
 
 Source: https://github.com/Milesight-IoT/SensorDecoders, ws-series/ws558/README.md. Lines are
-channels `1` to `8`. Of the two bytes of switches the second is their state.
+channels `1` to `8`. Of the two bytes of switches the second is their state. Its maker's decoder
+takes power and energy for signed.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Source: https://github.com/Milesight-IoT/SensorDecoders, wts-series/wts506/README.md. Older
 stations count rain in 16 bits, newer ones in 32; both are hundredths of a millimetre since the
-start, and come round.
+start, and come round. Its maker's decoder takes the wind's direction for signed.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _never(_reading: Reading) -> bool:
 class Explained:
     """Disagreements that the family's file explains: readings that only one side has, or has so.
 
-    `coarse` is by how much the codec rounds.
+    `coarse` is by how much one of the two rounds.
     """
 
     ours: Test = _never
@@ -69,14 +69,19 @@ def _beyond_signed(reading: Reading) -> bool:
     return reading.quantity in WIDE and not 0 <= reading.value * WIDE[reading.quantity] < 2**31
 
 
-WIDE = {"pulses": 1, "generic": 1, "frequency": 1, "distance": 1000, "energy_import": 1}
-"""Counts of 32 bits and their resolution, which some codecs take for signed ones."""
+WIDE = {
+    "pulses": 1, "generic": 1, "frequency": 1, "distance": 1000, "energy_import": 1,
+    "power_active": 1,
+}  # fmt: skip
+"""Numbers of 32 bits and their resolution, which some codecs take for signed ones."""
 
 NO_PROBE, EMPTY_LOG = 327.67, 0
+SIGNED_TENTHS = 3276.7
 
 EXPLAINED: Mapping[str, Explained] = {
     "cayenne_lpp": Explained(ours=_beyond_signed, theirs=_beyond_signed),
     "decentlab_dl_mbx": Explained(theirs=lambda r: r.quantity == "distance"),
+    "digital_matter_g62": Explained(coarse={"speed": 0.001}),
     "dragino_ldds75": Explained(
         theirs=lambda r: r.quantity == "probe_temperature" and not r.value,
     ),
@@ -88,6 +93,11 @@ EXPLAINED: Mapping[str, Explained] = {
     "milesight_em300_di": Explained(coarse={"generic": 0.0051}),
     "milesight_em500_smtc": Explained(
         theirs=lambda r: r.quantity == "soil_temperature" and r.value in (-0.1, -0.3)
+    ),
+    "milesight_ws558": Explained(ours=_beyond_signed, theirs=_beyond_signed),
+    "milesight_wts506": Explained(
+        ours=lambda r: r.quantity == "wind_direction" and r.value > SIGNED_TENTHS,
+        theirs=lambda r: r.quantity == "wind_direction" and r.value < 0,
     ),
     "yobiiq_em2101": Explained(coarse={"power_reactive": 5.01, "power_apparent": 5.01}),
 }
@@ -173,7 +183,12 @@ def _of_ldds75(chance: Chance) -> bytes:
     return _bytes(chance, 2) + _bytes(chance, 2) + _bytes(chance, 4)
 
 
+def _of_g62(chance: Chance) -> bytes:
+    return _bytes(chance, chance.choice((17, 19)))
+
+
 ODD: Mapping[str, Callable[[Chance], bytes]] = {
+    "digital_matter_g62": _of_g62,
     "dingtek_df702": _of_df702,
     "dragino_ldds75": _of_ldds75,
     "dragino_lht65n": _of_lht65n,
