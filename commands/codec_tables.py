@@ -168,7 +168,10 @@ def _lines(head: str, lines: Sequence[str]) -> None:
 
 
 def _table(*heads: str) -> Table:
-    return Table(*heads, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
 
 
 def _print(table: Table) -> None:

@@ -126,7 +126,7 @@ def import_(
     """
     from commands import codec_tables
     from decoders.javascript import cases
-    from decoders.javascript import checkout as catalogue
+    from decoders.javascript import checkout as catalogues
     from decoders.javascript.cases import LIMITS_FOR_CASES
     from decoders.javascript.engine import Engine
 
@@ -134,7 +134,9 @@ def import_(
     files = cases.find(checkout)
     drafts.mkdir(parents=True, exist_ok=True)
     with Engine(limits=LIMITS_FOR_CASES) as engine:
-        found = codec_tables.with_bar(catalogue.take(files, drafts, engine), len(files))
+        catalogue = catalogues.read(files, engine)
+        total = len(catalogue.suites) + len(catalogue.refused)
+        found = codec_tables.with_bar(catalogues.take(catalogue, drafts, engine), total)
     codec_tables.print_taken(found, drafts)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from decoders.javascript import cases, mapping
@@ -49,24 +49,44 @@ class Taken:
     """Entries of the proposed mapping."""
 
 
-def take(files: Iterable[Path], folder: Path, engine: Engine) -> Iterator[Taken]:
-    """Take the codecs of these files of cases (see `cases.find`) into `folder`, one after another.
+@dataclass(slots=True, kw_only=True)
+class Catalogue:
+    """What a checkout has: suites by the names that they get here, and what cannot be read."""
 
-    The engine is made with LIMITS_FOR_CASES. Raises NotRunnable where the folder cannot be written.
+    suites: dict[str, Suite] = field(default_factory=dict)
+    refused: list[Taken] = field(default_factory=list)
+
+
+def read(files: Iterable[Path], engine: Engine) -> Catalogue:
+    """The codecs of these files of cases (see `cases.find`); several may be of one codec.
+
+    The engine is made with LIMITS_FOR_CASES. Raises NotRunnable.
     """
-    met: set[str] = set()
+    found = Catalogue()
     for path in files:
         try:
             suite = cases.load(path, engine)
         except SettingsError as error:
-            yield Taken(name=path.stem, how=How.REFUSED, why=str(error))
+            found.refused.append(Taken(name=path.stem, how=How.REFUSED, why=str(error)))
             continue
         name = name_of(suite.codec.id)
-        if name in met:
-            yield Taken(name=name, how=How.REFUSED, why=f"{path}: another has this name")
-            continue
-        met.add(name)
+        known = found.suites.setdefault(name, suite)
+        if known.path != suite.path:
+            why = f"{suite.path}: {known.path} has this name already"
+            found.refused.append(Taken(name=name, how=How.REFUSED, why=why))
+        elif known is not suite:
+            found.suites[name] = replace(known, cases=known.cases + suite.cases)
+    return found
+
+
+def take(catalogue: Catalogue, folder: Path, engine: Engine) -> Iterator[Taken]:
+    """Take codecs into `folder`, one after the other; then what could not be taken.
+
+    Raises NotRunnable where the folder cannot be written.
+    """
+    for name, suite in catalogue.suites.items():
         yield _take(name, suite, folder, engine)
+    yield from catalogue.refused
 
 
 def name_of(codec: str) -> str:

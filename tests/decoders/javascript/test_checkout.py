@@ -11,7 +11,7 @@ import pytest
 
 from decoders.javascript import cases, mapping, trials
 from decoders.javascript.cases import LIMITS_FOR_CASES
-from decoders.javascript.checkout import How, Taken, name_of, take
+from decoders.javascript.checkout import How, Taken, name_of, read, take
 from decoders.javascript.engine import Engine
 from khaen.errors import SettingsError
 
@@ -46,7 +46,8 @@ def checkout(tmp_path: Path) -> Path:
 
 def taken(checkout: Path, drafts: Path, engine: Engine) -> dict[str, Taken]:
     drafts.mkdir(exist_ok=True)
-    return {each.name: each for each in take(cases.find(checkout), drafts, engine)}
+    catalogue = read(cases.find(checkout), engine)
+    return {each.name: each for each in take(catalogue, drafts, engine)}
 
 
 def test_a_catalogue_is_taken(tmp_path: Path, checkout: Path, engine: Engine) -> None:
@@ -83,8 +84,20 @@ def test_two_of_one_name(tmp_path: Path, checkout: Path, engine: Engine) -> None
     folder = checkout / "vendors" / "Khaen" / "codecs"
     for name in ("pendant-1.js", "test_decode_pendant-1.json"):
         shutil.copy(folder / name, folder / name.replace("-", "_"))
-    hows = [each.how for each in take(cases.find(checkout), tmp_path, engine)]
+    hows = [each.how for each in take(read(cases.find(checkout), engine), tmp_path, engine)]
     assert sorted(hows) == [How.NEW, How.REFUSED, How.REFUSED, How.REFUSED]
+
+
+def test_several_devices_of_one_codec(tmp_path: Path, engine: Engine) -> None:
+    folder = tmp_path / "vendor" / "khaen"
+    folder.mkdir(parents=True)
+    shutil.copy(CODECS / "khaen_pendant.js", folder / "pendant.js")
+    example = {"input": PRESS["input"], "output": PRESS["expected"]}
+    decoder = {"fileName": "pendant.js", "examples": [example]}
+    for name in ("one-codec.yaml", "two-codec.yaml"):
+        (folder / name).write_text(json.dumps({"uplinkDecoder": decoder}))
+    (only,) = take(read(cases.find(tmp_path), engine), tmp_path, engine)
+    assert (only.name, only.how, only.cases, only.failed) == ("khaen_pendant", How.NEW, 2, 0)
 
 
 def test_names() -> None:
