@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from typing import Annotated, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from khaen.errors import WireError
 from khaen.ids import Epoch
+from khaen.wire import MAX_SEQ
 
 MAX_GAPS = 64
+_Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
 
 
 class EpochReceipt(BaseModel):
     """Of one epoch: settled is all up to `watermark`, and up to `upto` all outside `missing`.
 
-    `missing` is a list of closed ranges, ascending, all above `watermark`; nothing is said of
-    numbers above `upto`.
+    `missing` is a list of closed ranges, ascending, all above `watermark` and within `upto`;
+    nothing is said of numbers above `upto`. Anything else is refused: it would settle what nobody
+    has.
     """
 
     model_config = ConfigDict(frozen=True)
 
     epoch: Epoch
-    watermark: int = Field(ge=0)
-    upto: int = Field(ge=0)
-    missing: tuple[tuple[int, int], ...] = Field(default=(), max_length=MAX_GAPS)
+    watermark: _Seq
+    upto: _Seq
+    missing: tuple[tuple[_Seq, _Seq], ...] = Field(default=(), max_length=MAX_GAPS)
     conflict: bool = False
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        last = self.watermark
+        for first, end in self.missing:
+            if not last < first <= end:
+                raise ValueError(f"missing {first} to {end} does not follow {last}")
+            last = end
+        if last > self.upto:
+            raise ValueError(f"upto {self.upto} is below {last}")
+        return self
 
     def settles(self, seq: int) -> bool:
         """Whether the number is committed or gone for good."""

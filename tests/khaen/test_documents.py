@@ -64,6 +64,32 @@ def test_a_bad_receipt_is_refused(payload: bytes, reason: str) -> None:
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("watermark", "upto", "missing"),
+    [
+        (2**64, 2**64, ()),
+        (2**63 - 1, 2**63, ()),
+        (-1, 0, ()),
+        (1000, 0, ()),
+        (3, 9, ((3, 4),)),
+        (3, 9, ((8, 8), (5, 6))),
+        (3, 9, ((5, 6), (6, 7))),
+        (3, 9, ((6, 5),)),
+        (3, 9, ((5, 10),)),
+        (3, 9, ((5, 2**64),)),
+    ],
+)
+def test_numbers_that_contradict_each_other_are_refused(
+    watermark: int, upto: int, missing: tuple[tuple[int, int], ...]
+) -> None:
+    entry = {"epoch": EPOCH, "watermark": watermark, "upto": upto, "missing": missing}
+    at = "2026-01-01T00:00:00Z"
+    said = {"site": "s", "ledger": "l", "since": at, "at": at, "epochs": [entry]}
+    with pytest.raises(WireError) as caught:
+        receipt.parse(json.dumps(said).encode())
+    assert caught.value.reason == "bad_receipt"
+
+
 @given(st.binary(max_size=100))
 def test_no_bytes_break_a_parser(garbage: bytes) -> None:
     for parse in (receipt.parse, status.parse, priority.parse):
