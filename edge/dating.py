@@ -11,8 +11,12 @@ from khaen.clock import Clock, Rung, from_micros, to_micros
 
 FLOOR = datetime(2024, 1, 1, tzinfo=UTC)
 """No frame was heard before this: clocks that say so have not been set."""
+CEILING = datetime(2100, 1, 1, tzinfo=UTC)
+"""Nor from this on."""
 MAX_GPS_OFFSET = timedelta(seconds=30)
-"""A satellite time further than this from a synchronised host's is not believed."""
+"""A satellite time further than this from what a synchronised clock said is not believed."""
+_STEADY_US = 1_000_000
+"""An offset that is this near to the known one is the same: copies of a frame have one date."""
 _CHECK_S = 1.0
 """The kernel is asked for its clock's state once in this time."""
 
@@ -35,6 +39,7 @@ class Dating:
         self._synced = trust
         self.offsets: dict[str, int] = {}
         """Of each boot with a true time: time of day minus boot time, in microseconds."""
+        self._sure = False  # whether a synchronised clock has said that of this boot
 
     @property
     def boot_id(self) -> str:
@@ -43,15 +48,19 @@ class Dating:
 
     def synced(self) -> bool:
         """Whether the host's clock is true."""
-        if not self._trust and self._clock.monotonic() - self._checked >= _CHECK_S:
+        if self._clock.monotonic() - self._checked >= _CHECK_S:
             self._checked = self._clock.monotonic()
-            self._synced = self._host.synchronised()
-        if self._synced and self.boot_id not in self.offsets:
-            self._learn(self._clock.now(), self._host.boot_us())
+            self._synced = self._trust or self._host.synchronised()
+            if self._synced:
+                self._learn(self._clock.now(), self._host.boot_us())
+                self._sure = True
         return self._synced
 
     def _learn(self, at: datetime, boot_us: int) -> None:
-        self.offsets[self.boot_id] = to_micros(at) - boot_us
+        offset = to_micros(at) - boot_us
+        known = self.offsets.get(self.boot_id)
+        if known is None or abs(offset - known) > _STEADY_US:
+            self.offsets[self.boot_id] = offset
 
     def hear(self, satellite: datetime | None = None) -> Instant:
         """The instant of something heard now; `satellite` is a receiver's time of it, if any."""
@@ -59,15 +68,19 @@ class Dating:
         at, rung = None, None
         if self.synced():
             at, rung = self._clock.now(), Rung.SYNCED
-        if satellite is not None and self._believable(satellite):
+        if satellite is not None and self._believable(satellite, boot_us):
             at, rung = satellite, Rung.GPS
-            self.offsets.setdefault(self.boot_id, to_micros(satellite) - boot_us)
+            if not self._sure:
+                self._learn(satellite, boot_us)
         return Instant(boot_id=self.boot_id, boot_us=boot_us, at=at, clock=rung)
 
-    def _believable(self, satellite: datetime) -> bool:
-        if satellite < FLOOR:
+    def _believable(self, satellite: datetime, boot_us: int) -> bool:
+        if not FLOOR <= satellite < CEILING:
             return False
-        return not self._synced or abs(satellite - self._clock.now()) <= MAX_GPS_OFFSET
+        if not self._sure:
+            return True
+        said = from_micros(boot_us + self.offsets[self.boot_id])
+        return abs(satellite - said) <= MAX_GPS_OFFSET
 
     def pending(self, record: Record) -> bool:
         """Whether the record's date may still become better than a span, if one waits."""

@@ -47,6 +47,7 @@ def record(
         (True, False, START + timedelta(seconds=31), Rung.SYNCED, START),
         (False, False, START + HOUR, Rung.GPS, START + HOUR),
         (False, False, datetime(1980, 1, 6, tzinfo=UTC), None, None),
+        (False, False, datetime.max.replace(tzinfo=UTC), None, None),
     ],
 )
 def test_the_best_clock_there_is(
@@ -81,6 +82,55 @@ def test_a_satellite_dates_the_boot_as_well() -> None:
     clock.advance(10)
     dating.hear(START + HOUR)
     assert dating.date(heard, live=False).at == START + HOUR - timedelta(seconds=10)
+
+
+def test_a_satellite_far_off_stops_nothing() -> None:
+    """A forwarder that says the year 9999: what is heard a second later can still be dated."""
+    dating, clock = make(true=False)
+    dating.hear(datetime.max.replace(tzinfo=UTC))
+    clock.advance(1)
+    assert dating.date(record(dating.hear()), live=False).clock is Rung.BETWEEN
+
+
+def test_a_synchronised_clock_sets_a_wrong_satellite_right() -> None:
+    """A forwarder without a fix told its host's own time, which nobody had set yet."""
+    dating, clock = make(true=False)
+    heard = record(dating.hear(START - 1000 * HOUR))
+    heard = record(replace(heard.instant, at=None, clock=None))
+    assert dating.date(heard, live=False).at == START - 1000 * HOUR
+    object.__setattr__(dating._host, "true", True)
+    clock.advance(1)
+    assert dating.date(heard, live=False) == Date(clock=Rung.BOOT, at=START)
+
+
+def test_a_satellite_is_measured_by_what_the_clock_said_while_it_was_true() -> None:
+    dating, clock = make(true=True)
+    dating.hear()
+    object.__setattr__(dating._host, "true", False)
+    clock.advance(60)
+    wrong, right = START - 1000 * HOUR, START + timedelta(seconds=61)
+    assert dating.hear(wrong).clock is None
+    assert (dating.hear(right).clock, dating.hear(right).at) == (Rung.GPS, right)
+    assert dating.date(record(dating.hear(wrong)), live=True).at == START + timedelta(seconds=60)
+
+
+def test_without_such_a_clock_the_last_satellite_counts() -> None:
+    """First it told what the host had kept over the night, then it had a fix."""
+    dating, clock = make(true=False)
+    heard = record(dating.hear())
+    dating.hear(START - 1000 * HOUR)
+    clock.advance(10)
+    dating.hear(START + HOUR)
+    assert dating.date(heard, live=False).at == START + HOUR - timedelta(seconds=10)
+
+
+def test_dates_do_not_waver_with_each_satellite() -> None:
+    dating, clock = make(true=False)
+    heard = record(dating.hear())
+    for late in range(5):
+        dating.hear(clock.now() + timedelta(milliseconds=100 * late))
+        clock.advance(1)
+    assert dating.date(heard, live=False).at == START
 
 
 def test_a_boot_without_true_time_is_a_span_between_its_neighbours() -> None:
