@@ -1,7 +1,9 @@
 """The migrations make the tables that the schema describes."""
 
+import sqlite3
 import stat
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,23 @@ def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/file/ledger.sqlite")
     with pytest.raises(NotRunnable, match=r"ledger\.url"):
         migrate.upgrade(database)
+
+
+def test_a_ledger_of_the_first_shape_takes_the_other_steps(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    first = Path(migrate.__file__).parent / "migrations" / "versions" / "0001_ledger.sqlite.sql"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(first.read_text("utf-8"))
+        old.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        old.execute("INSERT INTO alembic_version VALUES ('0001')")
+        old.execute("INSERT INTO foreign_count VALUES ('0016c001f153a101', 3, 4)")
+        old.commit()
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with database.read() as migrated, engine.connect() as described:
+        assert shape(migrated) == shape(described)
+        assert migrated.exec_driver_sql("SELECT frames FROM foreign_count").scalar_one() == 3
+    engine.dispose()
+    database.close()
