@@ -22,6 +22,7 @@ from khaen.backoff import Backoff
 from khaen.clock import Clock, to_micros
 from khaen.errors import NotRunnable, StoreUnavailable
 from khaen.reading import Decoded
+from khaen.uplink import Uplink
 from store import pending
 from store.accounts import AccountCache
 from store.database import Database
@@ -144,7 +145,7 @@ class Deferred:
             if answer.fault is Fault.QUARANTINED:
                 self._later.append(each)
             else:
-                self._read.append((each, _outcome(family.mapping.version, answer, decoded)))
+                self._read.append((each, _outcome(family, each.uplink, answer, decoded)))
 
     def _commit(self, read: Sequence[_Read]) -> None:
         """Commit a batch: whole, or uplink by uplink where one of them cannot be written."""
@@ -187,11 +188,14 @@ class Deferred:
         ledger.count("decoded")
 
 
-def _outcome(version: int, answer: Answer, decoded: Decoded) -> Outcome:
-    if answer.fault is None:
-        return Outcome(decoded=decoded, version=version)
-    why = f"{answer.fault}: {'; '.join(answer.errors)}"
-    return Outcome(decode_error=why[:_LONGEST], version=version)
+def _outcome(family: Family, uplink: Uplink, answer: Answer, decoded: Decoded) -> Outcome:
+    """What to keep. Where calls come, a codec that has nothing but errors has not read them."""
+    mapping, kind = family.mapping, answer.fault
+    empty = answer.data is None and bool(answer.errors)
+    if kind is None and not (empty and uplink.f_port in mapping.priority_f_ports):
+        return Outcome(decoded=decoded, version=mapping.version)
+    why = f"{kind or 'errors'}: {'; '.join(answer.errors)}"
+    return Outcome(decode_error=why[:_LONGEST], version=mapping.version)
 
 
 class Decoding:

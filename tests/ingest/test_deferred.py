@@ -208,6 +208,19 @@ def test_a_call_that_cannot_be_read_is_told_at_once(world: World) -> None:
     assert world.alarms() == ["pipeline", "unreadable_call"]
 
 
+@pytest.mark.parametrize(("f_port", "alarms"), [(4, ["pipeline", "unreadable_call"]), (5, [])])
+def test_errors_alone_are_no_answer_where_calls_come(
+    world: World, f_port: int, alarms: list[str]
+) -> None:
+    says = "function decodeUplink() { return {errors: ['bad length']}; }"
+    (world.codecs / "khaen_pendant.js").write_text(says)
+    world.clock.advance(1)
+    world.ingest.take(world.frame(PENDANT, SOS, f_port))
+    assert world.alarms() == alarms
+    ((decoded, error),) = world.rows("SELECT decoded, decode_error FROM uplink")
+    assert "bad length" in (error if alarms else decoded)
+
+
 def test_a_broken_codec_keeps_its_uplinks_until_it_is_mended(world: World, tmp_path: Path) -> None:
     table = world.codecs / "khaen_pendant.toml"
     right = table.read_text()
