@@ -26,6 +26,7 @@ from edge.warnings import Warnings
 from khaen import log
 from khaen.clock import Clock
 from khaen.errors import StoreUnavailable
+from khaen.ids import Epoch
 from khaen.mqtt import Answer
 from khaen.receipt import MAX_GAPS, EpochReceipt, Receipt
 from khaen.uplink import Number
@@ -56,7 +57,7 @@ class Forwarder:
         self._settings, self._writer, self._link = settings, writer, link
         self._clock, self._counts, self._warnings = clock, counts, warnings
         warnings.put("puback_is_proof", present=settings.forward.puback)
-        self._sender = Sender(settings, link, dating, clock, counts)
+        self._sender = Sender(settings, link, dating, clock, counts, writer.outbox.handed)
         self._late = Late(
             settings.forward, writer, self._sender, dating, clock, is_known=self._is_known
         )
@@ -66,8 +67,8 @@ class Forwarder:
         self._receipts: dict[str, EpochReceipt] = {}
         self._ledger: str | None = None
         self._since: datetime | None = None
-        self._found: int | None = None
-        """The last number that anybody can know of us; None where that is unknown."""
+        self._handed: dict[Epoch, int] = {}
+        """What anybody could know of our numbers when this connection began."""
         self._wake = asyncio.Event()
         self.drained = asyncio.Event()
         """Set when the backlog has run dry; whoever reports it clears it."""
@@ -77,8 +78,7 @@ class Forwarder:
     def connect(self) -> None:
         """A connection began: all that is unsettled goes again."""
         self._counts.connections.inc()
-        outbox = self._writer.outbox
-        self._found, outbox.found = outbox.found, None
+        self._handed = dict(self._writer.outbox.handed)
         self._begin_anew()
         self._sender.connected_at = self._clock.monotonic()
         self._pump()
@@ -186,8 +186,8 @@ class Forwarder:
         if self._since is not None and receipt.since != self._since:
             self._sender.flights.reset(now)
         self._since = receipt.since
-        found, self._found = self._found if retained else None, None
-        known = (self._recognise(entry, found) for entry in receipt.epochs)
+        handed = self._handed if retained else self._writer.outbox.handed
+        known = (self._recognise(entry, handed.get(entry.epoch, 0)) for entry in receipt.epochs)
         entries = tuple(entry for entry in known if self._goes_on(entry))
         self._counts.receipts.labels(outcome="obeyed").inc()
         # A conflict of the present epoch is the outbox's to answer, with a new one.
@@ -198,12 +198,11 @@ class Forwarder:
         self._post(partial(self._writer.outbox.obey, obeyed))
         self._wake.set()
 
-    def _recognise(self, entry: EpochReceipt, found: int | None) -> EpochReceipt:
-        """The entry, or a conflict: where it settles numbers that we had not even given when it was
+    def _recognise(self, entry: EpochReceipt, handed: int) -> EpochReceipt:
+        """The entry, or a conflict: where it settles numbers that nobody had from us when it was
         made, they are another copy's of this card, and ours would be lost.
         """
-        ours = entry.epoch == self._writer.outbox.present
-        if not ours or found is None or max(entry.watermark, entry.upto) <= found:
+        if entry.epoch != self._writer.outbox.present or entry.upto <= handed:
             return entry
         return entry.model_copy(update={"conflict": True})
 

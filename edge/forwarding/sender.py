@@ -14,6 +14,7 @@ from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from khaen import topics
 from khaen.clock import Clock
+from khaen.ids import Epoch
 from khaen.uplink import Kind, Number
 from khaen.wire import Stamp, stamp
 
@@ -44,10 +45,18 @@ class Sender:
     """
 
     def __init__(
-        self, settings: EdgeSettings, link: Link, dating: Dating, clock: Clock, counts: Counts
+        self,
+        settings: EdgeSettings,
+        link: Link,
+        dating: Dating,
+        clock: Clock,
+        counts: Counts,
+        handed: dict[Epoch, int],
     ) -> None:
         self._settings, self._link, self._dating = settings, link, dating
         self._clock, self._counts = clock, counts
+        self._handed = handed
+        """The highest number of each epoch that was handed over, noted for the outbox."""
         self._in_flight: dict[tuple[int, int], tuple[Number, float]] = {}
         self.flights = Flights(settings.forward)
         self.pace = Pace(settings.forward.backlog_rate, settings.forward.window // 2, clock)
@@ -113,6 +122,8 @@ class Sender:
         if sent is None:
             return False
         self._in_flight[sent] = (record.number, now)
+        epoch, seq = record.number.epoch, record.number.seq
+        self._handed[epoch] = max(seq, self._handed.get(epoch, 0))
         self.flights.add(
             Flight(
                 number=record.number,

@@ -82,9 +82,11 @@ class Outbox:
         """Records that were shed since the start; other threads may read it."""
         self.shedding = False
         """Whether records were shed in the last hour."""
-        (counts,) = self.run([self.count])
-        self.found: int | None = counts.last_seq
-        """The last number that was given when it was opened; None once a connection was made."""
+        self.handed: dict[Epoch, int] = {}
+        """Of each epoch, the highest number that anybody can know of: the last that was found when
+        its file was opened, or that was handed to a broker since (as the forwarder notes here).
+        """
+        self.run([self.count])
 
     # -- transactions -------------------------------------------------------
 
@@ -167,6 +169,7 @@ class Outbox:
             raise
         for boot, offset in shelf.boots().items():
             self._dating.offsets.setdefault(boot, offset)
+        self.handed.setdefault(shelf.epoch, shelf.last_seq)
         return shelf
 
     def _endure(self, error: sqlite3.DatabaseError) -> None:

@@ -267,6 +267,8 @@ async def test_a_gap_that_is_split_brings_the_end_back_and_is_obeyed(tmp_path: P
     async with bench(tmp_path) as b:
         b.forwarder.connect()
         await b.hear(*frames(256))
+        while len(b.link.sent) < 256:
+            b.answer()
         gaps = tuple((first, first + 2) for first in range(1, 256, 4))
         await b.receive(b.receipt(0, 256, missing=gaps))
         assert (await b.writer.submit(b.writer.outbox.count)).backlog == 256 - 64
@@ -349,6 +351,51 @@ async def test_numbers_that_were_settled_before_they_were_given_are_another_life
         assert counts.backlog == (4 if another else 0), (
             "three frames, and the word of their numbers"
         )
+
+
+@pytest.mark.parametrize("retained", [True, False])
+async def test_a_clone_that_spoke_while_we_were_away_settles_nothing_of_ours(
+    tmp_path: Path, retained: bool
+) -> None:
+    """Of 4 to 23 nobody has heard from us: whoever settled 4 to 13 had them from another."""
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.answer()
+        await b.receive(b.receipt(3))
+        b.forwarder.disconnect()
+        await b.hear(*frames(20), offer=False)
+        old, b.link.connection = b.writer.outbox.present, 2
+        b.forwarder.connect()
+        await b.receive(b.receipt(13), retained=retained)
+        await b.pass_time(20)
+        assert b.writer.outbox.present != old
+        sent = {h.number for t, h, _ in b.link.sent if t == BACKLOG and h.kind is Kind.LORAWAN}
+        assert {n.seq for n in sent if n and n.epoch != old} == set(range(1, 21))
+
+
+async def test_an_image_that_was_put_back_is_another_life_even_where_ingest_speaks_later(
+    tmp_path: Path,
+) -> None:
+    """3 numbers are in the image, another life came to 10; nothing of ours was sent yet."""
+    async with bench(tmp_path) as b:
+        await b.hear(*frames(3))
+    async with bench(tmp_path) as b:
+        await b.hear(*frames(20), offer=False)
+        old = b.writer.outbox.present
+        b.forwarder.connect()
+        await b.receive(b.receipt(10))
+        assert b.writer.outbox.present != old
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 24
+
+
+async def test_numbers_of_an_earlier_run_may_be_known(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.hear(*frames(3))
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.receive(b.receipt(3), retained=True)
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 0
 
 
 async def test_late_frames_keep_to_their_window_and_leave_room_for_alarms(tmp_path: Path) -> None:
