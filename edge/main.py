@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -17,16 +18,35 @@ from khaen.errors import KhaenError, NotRunnable
 
 _CONFIG = Path("/etc/khaen/edge.toml")
 _MAX_PORT = 65_535
+_INTERRUPTED = 130
+"""128 and SIGINT, as shells have it."""
+_MOST_LINES = 100_000
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 1 with one line that says what to do."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        status = int(options.command(options))
+        sys.stdout.flush()
     except KhaenError as error:
         print(f"khaen-edge: {error}", file=sys.stderr)
-        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        _close_output(error)
+    else:
+        return status
+    return 1
+
+
+def _close_output(error: OSError) -> None:
+    """What nobody can read any more goes nowhere."""
+    if error.errno == errno.ENOSPC:
+        print("khaen-edge: cannot write the output: the disk is full", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,13 +84,18 @@ def _add_json(sub: argparse.ArgumentParser) -> None:
 
 def _add_tail(sub: argparse.ArgumentParser) -> None:
     _add_json(sub)
-    sub.add_argument("-n", type=int, dest="lines", default=10, metavar="N", help="begin N back")
+    sub.add_argument("-n", type=_lines, dest="lines", default=10, metavar="N", help="begin N back")
     sub.add_argument("--once", action="store_true", help="do not wait for what is heard next")
-    sub.add_argument(
-        "--kind", action="append", help="data, join, down, other, p2p, event, beat or gone"
-    )
+    kinds = ("data", "join", "down", "other", "p2p", "event", "beat", "gone")
+    sub.add_argument("--kind", action="append", choices=kinds, help="only such; may be repeated")
     sub.add_argument("--device", default="", help="a DevAddr or DevEUI, or how it begins")
     sub.add_argument("--waiting", action="store_true", help="only what has no receipt")
+
+
+def _lines(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MOST_LINES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 0 to {_MOST_LINES}")
+    return int(text)
 
 
 def _add_drain(sub: argparse.ArgumentParser) -> None:

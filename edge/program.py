@@ -255,11 +255,15 @@ Live = Callable[[Program, asyncio.Event], Awaitable[None]]
 async def run(
     settings: EdgeSettings, *, remote: Remote | None = None, live: Live = Program.run
 ) -> None:
-    """Run an agent until SIGTERM or SIGINT. Raises NotRunnable and SettingsError.
+    """Run an agent until SIGTERM or SIGINT. Raises NotRunnable.
 
     Where there is a `remote`, `live` is what runs it beside the program.
     """
-    check(settings)
+    try:
+        check(settings)
+    except SettingsError as error:
+        # The radio is heard all the same: what it says is kept until the files are mended.
+        _log.error("files_not_used", reason=str(error))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

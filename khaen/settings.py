@@ -18,6 +18,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as SourceError
 
 from khaen.errors import SettingsError
 from khaen.mqtt import MqttSettings
@@ -175,3 +176,5 @@ def build(model: type[S], *documents: dict[str, Any], where: str) -> S:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{where}: {key}: {first['msg']}") from error
+    except SourceError as error:
+        raise SettingsError(f"environment: {error}: it is to be JSON") from error

@@ -40,6 +40,8 @@ class Renewal:
 
     async def run(self) -> None:
         """Look at the files for ever, where there are any."""
+        if self._settings.files():
+            await self._usable()
         while self._settings.files():
             await asyncio.sleep(_EVERY_S)
             await self.check()
@@ -50,17 +52,21 @@ class Renewal:
         if now == self._seen:
             return
         self._seen = now
-        try:
-            await asyncio.to_thread(self._try)
-        except SettingsError as error:
-            _log.error("new_files_not_used", reason=str(error))
-            self._warnings.add(_UNREADABLE)
-            return
-        self._warnings.discard(_UNREADABLE)
-        if now != self._used:
+        if await self._usable() and now != self._used:
             self._used = now
             _log.info("files_renewed", files=[str(file) for file in self._settings.files()])
             self._renew()
+
+    async def _usable(self) -> bool:
+        """Whether a connection can be made with the files; it is said where none can."""
+        try:
+            await asyncio.to_thread(self._try)
+        except SettingsError as error:
+            _log.error("files_not_used", reason=str(error))
+            self._warnings.add(_UNREADABLE)
+            return False
+        self._warnings.discard(_UNREADABLE)
+        return True
 
     def _try(self) -> None:
         """Raises SettingsError, naming the file, where the files cannot be used."""

@@ -202,7 +202,11 @@ class Client:
             self._hold.wait()
             if self._stop.is_set():
                 return
-            reason = self._connect_once()
+            try:
+                reason = self._connect_once()
+            except Exception as error:  # noqa: BLE001 - this thread is what connects again
+                self._tell_failure(error)
+                reason = f"failed: {type(error).__name__}"
             if not self._stop.is_set():
                 _log.warning("mqtt_disconnected", client_id=self._session.client_id, reason=reason)
             try:

@@ -14,6 +14,8 @@ from khaen.errors import SettingsError
 # Brokers log client ids: a password that people made up must not be quickly found from one.
 _ITERATIONS = 10_000
 _SECRET_DIGITS = 20
+_MAX_PASSWORD = 65_535
+"""Bytes (MQTT 5, 3.1.3.6: binary data has a length of two bytes)."""
 
 
 class Version(enum.StrEnum):
@@ -60,11 +62,18 @@ class MqttSettings(BaseModel):
         if self.password_file is None:
             return None
         try:
-            return self.password_file.read_text(encoding="utf-8").strip()
+            password = self.password_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(
                 f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}"
             ) from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"mqtt.password_file: {self.password_file} is no text") from error
+        if not password or len(password.encode()) > _MAX_PASSWORD:
+            raise SettingsError(
+                f"mqtt.password_file: {self.password_file} has no password in its one line"
+            )
+        return password
 
     def client_id(self, name: str) -> str:
         """`name`, and something that only who has our password can tell. Raises SettingsError.
@@ -90,7 +99,8 @@ class MqttSettings(BaseModel):
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.cert_file is not None:
             try:
-                context.load_cert_chain(self.cert_file, self.key_file)
+                # Without a password nobody is asked for one on a terminal.
+                context.load_cert_chain(self.cert_file, self.key_file, password="")
             except OSError as error:
                 files = f"{self.cert_file} with {self.key_file or 'the key in it'}"
                 raise SettingsError(f"mqtt.cert_file: cannot use {files}: {error}") from error

@@ -26,6 +26,7 @@ from khaen.wire import Heard, parse
 from tests.edge.agent import REPOSITORY, Listener, forwarding, listening, running, write_config
 from tests.edge.fixtures import GATEWAY, make_receipt
 from tests.support.broker import Mosquitto
+from tests.support.programs import wait_for
 from tests.support.receipts import cover
 
 pytestmark = pytest.mark.end_to_end
@@ -287,14 +288,23 @@ def test_a_taken_port_is_a_clear_message(tmp_path: Path, free_port: int) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_a_password_file_that_is_not_there_is_said_at_once(tmp_path: Path, free_port: int) -> None:
-    config = write_config(tmp_path, free_port)
-    text = config.read_text().replace("[mqtt]", '[mqtt]\npassword_file = "/nowhere/password"')
-    config.write_text(text)
-    for command in ("check", "run"):
-        done = run(command, "--config", str(config))
-        assert done.returncode == 1
-        assert "mqtt.password_file: cannot read /nowhere/password" in done.stderr
+def test_without_its_password_the_agent_hears_and_keeps(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    secret = tmp_path / "password"
+    config = write_config(tmp_path, mosquitto(users={"edge": "right"}).port)
+    account = f'[mqtt]\nusername = "edge"\npassword_file = "{secret}"'
+    config.write_text(config.read_text().replace("[mqtt]", account))
+    said = f"mqtt.password_file: cannot read {secret}"
+    assert said in run("check", "--config", str(config)).stderr
+    with running(config) as agent, forwarding(agent.udp) as radio:
+        radio.push(b"\x40 heard")
+        assert radio.collect(5), "acknowledged: it is on disk"
+        wait_for(lambda: any(said in line for line in agent.lines), "a word on the file")
+        secret.write_bytes(b"\xff\xfe torn")
+        wait_for(lambda: any("is no text" in line for line in agent.lines), "a word on its bytes")
+        secret.write_text("right\n")
+        wait_for(lambda: any("mqtt_connected" in line for line in agent.lines), "a connection")
 
 
 def test_check_names_what_is_wrong(tmp_path: Path, free_port: int) -> None:

@@ -1,6 +1,10 @@
 """`khaen-edge check` and `--print-config`, as somebody at the machine sees them."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from edge.main import main
 from edge.remote import memory
 from edge.remote.memory import Memory
 from khaen.configuration import Configuration
-from tests.edge.agent import write_config
+from tests.edge.agent import REPOSITORY, write_config
 
 
 def configure(folder: Path, **settings: object) -> Path:
@@ -63,3 +67,60 @@ def test_the_settings_in_force_are_printed_and_nothing_is_begun(
     assert "heartbeat_s = 30.0  # remote" in printed.splitlines()
     assert tomllib.loads(printed)["mqtt"]["port"] == 1883
     assert sorted(tmp_path.iterdir()) == before
+
+
+def call(file: Path, command: str, *options: str, **how: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "edge.main", command, "--config", str(file), *options],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,
+    )
+
+
+def test_whoever_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    for output, status, said in ((write, 1, ""), (None, 1, "cannot write the output")):
+        with Path("/dev/full").open("w") as full:
+            process = call(write_config(tmp_path, 1883), "check", stdout=output or full)
+            _, errors = process.communicate(timeout=30)
+        assert process.returncode == status
+        assert said in errors
+        assert "Traceback" not in errors
+    os.close(write)
+
+
+def test_ctrl_c_ends_a_command_quietly(tmp_path: Path) -> None:
+    file = write_config(tmp_path, 1883)
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it answers nobody
+        port = mute.getsockname()[1]
+        file.write_text(file.read_text().replace("metrics_port = 0", f"metrics_port = {port}"))
+        process = call(file, "drain", stdout=subprocess.DEVNULL)
+        connection, _ = mute.accept()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        connection.close()
+    assert process.returncode == 130
+    assert errors == ""
+
+
+@pytest.mark.parametrize("text", ["{", "[x", '"'])
+def test_an_environment_that_is_no_json_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+) -> None:
+    file = write_config(tmp_path, 1883)
+    monkeypatch.setenv("KHAEN_MQTT", text)
+    assert main(["check", "--config", str(file)]) == 1
+    assert 'environment: error parsing value for field "mqtt"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["-n", "-5"], ["-n", "9" * 30], ["--kind", "bogus"]])
+def test_tail_refuses_what_it_cannot_show(options: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["tail", *options])
+    assert ended.value.code == 2

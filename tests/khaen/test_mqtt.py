@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from khaen.backoff import Backoff
+from khaen.errors import SettingsError
 from khaen.mqtt import Answer, Client, Handlers, Message, MqttSettings, Session, Version, Will
 from khaen.mqtt.ahead import AheadClient
 from tests.support.broker import Mosquitto
@@ -171,6 +172,14 @@ def test_a_wrong_password_is_told_and_tried_again_without_hurry(
         until(lambda: "cannot read" in party.ends[-1], "the missing file is named")
         secret.write_text("right\n")
         until(lambda: party.client.connected, "connected once the file is right")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"x" * 70_000])
+def test_a_password_file_that_holds_none_is_named(tmp_path: Path, content: bytes) -> None:
+    secret = tmp_path / "password"
+    secret.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"mqtt\.password_file"):
+        MqttSettings(username="gateway", password_file=secret).password()
 
 
 def test_another_account_cannot_take_a_session_over(

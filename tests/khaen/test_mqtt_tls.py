@@ -1,6 +1,7 @@
 """The MQTT client with TLS, against a real broker: what is wrong is said in one line."""
 
 import ssl
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -167,3 +168,16 @@ def test_a_renewal_that_went_wrong_cuts_nobody_off(
         until(lambda: party.client.connection > 1 and party.client.connected, "a connection again")
         party.client.publish("t", b"sealed")
         until(lambda: party.payloads() == [b"sealed"], "a message")
+
+
+def test_a_key_with_a_pass_phrase_asks_nobody(authority: Authority, free_port: int) -> None:
+    own = authority.issue("gateway")
+    sealed = authority.folder / "sealed.key"
+    subprocess.run(
+        ["openssl", "pkcs8", "-topk8", "-in", own.key, "-out", sealed, "-passout", "pass:secret"],
+        check=True,
+    )
+    settings = MqttSettings(
+        port=free_port, ca_file=authority.ca, cert_file=own.cert, key_file=sealed
+    )
+    assert f"mqtt.cert_file: cannot use {own.cert} with {sealed}" in say(settings)
