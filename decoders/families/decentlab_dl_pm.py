@@ -18,6 +18,7 @@ SENSORS = (
         values=(
             Value(quantity="pm1_0", convert=lambda x: x[0] / 10),
             Value(quantity="pm2_5", convert=lambda x: x[1] / 10),
+            Value(quantity="pm4_0", convert=lambda x: x[2] / 10),
             Value(quantity="pm10", convert=lambda x: x[3] / 10),
         ),
     ),
@@ -38,7 +39,7 @@ SENSORS = (
 
 DECODER = Decoder(
     id="decentlab_dl_pm",
-    version=1,
+    version=2,
     maker="Decentlab",
     model="DL-PM",
     quantities=decentlab.quantities(SENSORS),
