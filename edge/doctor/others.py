@@ -45,6 +45,10 @@ _TEXTS: Final = {
         "The broker takes frames and has nobody to give them to.",
         "Start ingest. Frames are kept here until it says that it has them.",
     ),
+    "publish_refused": (
+        "The broker refuses what this gateway publishes: the region or the account is wrong.",
+        "The log names the topic. Is region its server's topic_prefix? May we write there?",
+    ),
     "serial_module_away": (
         "The LoRa module at the serial port cannot be reached.",
         "Look at its plug and at serial.device; the user khaen-edge must be in the group dialout.",
@@ -67,5 +71,5 @@ def check_warnings(facts: Facts) -> Iterator[Finding]:
                     gateway=part.gateway,
                     cause=cause,
                     remedy=remedy,
-                    grave=code.endswith("_away"),
+                    grave=code.endswith(("_away", "_refused")),
                 )

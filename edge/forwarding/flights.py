@@ -20,6 +20,7 @@ class Flight:
     number: Number
     position: int
     priority: bool
+    topic: str
     late: bool
     """Sent by the backlog."""
     tries: int = 1

@@ -69,6 +69,8 @@ class Forwarder:
         self._since: datetime | None = None
         self._handed: dict[Epoch, int] = {}
         """What anybody could know of our numbers when this connection began."""
+        self._refused: set[str] = set()
+        """Topics of which the broker's last answer was a refusal."""
         self._wake = asyncio.Event()
         self.drained = asyncio.Event()
         """Set when the backlog has run dry; whoever reports it clears it."""
@@ -156,15 +158,21 @@ class Forwarder:
         self._wake.set()
 
     def _return(self, number: Number) -> None:
-        """It grew old before the socket took it: the backlog has it."""
+        """It will not go live: the backlog has it."""
         if (flight := self._sender.flights.remove(number)) is not None:
             self._late.look_again(priority=flight.priority, position=flight.position)
 
     def _judge(self, number: Number, answer: Answer) -> None:
         flights, now = self._sender.flights, self._clock.monotonic()
+        flight = flights.get(number)
+        if flight is not None:
+            self._note_refusal(flight.topic, present=not answer.taken)
         if not answer.taken:
             self._counts.refused.labels(reason="broker_refused").inc()
-            flights.refuse(number, now)
+            if flight is not None and flight.late:
+                flights.refuse(number, now)
+            else:
+                self._return(number)
             return
         self._counts.taken.inc()
         if self._settings.forward.puback:
@@ -173,6 +181,13 @@ class Forwarder:
             self._post(partial(self._writer.outbox.settle, [number]))
         else:
             flights.take(number, now)
+
+    def _note_refusal(self, topic: str, *, present: bool) -> None:
+        """Say aloud that an account may not publish, or not to the region's topics."""
+        if present and topic not in self._refused:
+            _log.error("publish_refused", topic=topic)
+        (self._refused.add if present else self._refused.discard)(topic)
+        self._warnings.put("publish_refused", present=bool(self._refused))
 
     def receive(self, receipt: Receipt, *, retained: bool = False) -> None:
         """A receipt came; a `retained` one was said before this connection."""

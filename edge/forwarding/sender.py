@@ -129,6 +129,7 @@ class Sender:
                 number=record.number,
                 position=record.position,
                 priority=record.priority,
+                topic=topic,
                 late=late,
                 tries=tries,
             )

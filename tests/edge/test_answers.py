@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from khaen.mqtt import Answer
+from khaen.uplink import Kind
 from tests.edge.fixtures import make_arrival
 from tests.edge.test_forwarder import BACKLOG, UP, Bench, bench, frames
 
@@ -21,6 +22,30 @@ async def test_what_grew_old_before_the_socket_took_it_goes_by_the_backlog(tmp_p
         assert b.link.seqs(UP) == [4, 1, 2, 3]
         assert b.link.seqs(BACKLOG) == [4, 1, 2, 3]
         assert b.counts.refused.labels(reason="grew_old")._value.get() == 4
+
+
+async def test_what_is_refused_live_goes_by_the_backlog_at_once(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(2), make_arrival(priority=True))
+        b.answer(Answer.REFUSED)
+        await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [3, 1, 2]
+
+
+async def test_a_topic_that_is_refused_is_warned_of_until_it_is_taken(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(1))
+        b.answer(Answer.REFUSED)
+        assert list(b.warnings) == ["publish_refused"]
+        await b.forwarder.step()
+        await b.hear(make_arrival(b"", kind=Kind.HEARTBEAT))
+        b.answer()
+        assert list(b.warnings) == ["publish_refused"], "other topics are taken"
+        await b.hear(*frames(1))
+        b.answer()
+        assert list(b.warnings) == []
 
 
 async def test_the_time_that_is_left_goes_with_a_live_frame(tmp_path: Path) -> None:

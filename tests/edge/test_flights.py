@@ -16,7 +16,9 @@ def number(seq: int) -> Number:
 
 
 def flight(seq: int = 1, *, priority: bool = False, late: bool = False, tries: int = 1) -> Flight:
-    return Flight(number=number(seq), position=seq, priority=priority, late=late, tries=tries)
+    return Flight(
+        number=number(seq), position=seq, priority=priority, topic="t", late=late, tries=tries
+    )
 
 
 @pytest.mark.parametrize(

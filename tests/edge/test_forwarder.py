@@ -436,11 +436,14 @@ async def test_the_backlog_keeps_its_rate(tmp_path: Path) -> None:
 
 async def test_what_the_broker_refuses_is_tried_again(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
+        await b.hear(make_arrival(priority=True), offer=False)
         b.forwarder.connect()
-        await b.hear(make_arrival(priority=True))
+        await b.forwarder.step()
         b.answer(Answer.REFUSED)
-        await b.pass_time(6)
+        await b.pass_time(4.5, answer=False)
         assert b.link.seqs(BACKLOG) == [1]
+        await b.pass_time(1)
+        assert b.link.seqs(BACKLOG) == [1, 1]
 
 
 async def test_without_khaen_behind_the_broker_its_word_may_count(tmp_path: Path) -> None:

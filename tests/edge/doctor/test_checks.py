@@ -115,6 +115,7 @@ def agent(**over: Any) -> Any:
         ({"agent": agent(warnings=("backlog_stays",))}, "backlog_stays", "khaen audit"),
         ({"agent": agent(warnings=("puback_is_proof",))}, "puback_is_proof", "forward.puback"),
         ({"agent": agent(warnings=("nobody_subscribes",))}, "nobody_subscribes", "Start ingest"),
+        ({"agent": agent(warnings=("publish_refused",))}, "publish_refused", "topic_prefix"),
         ({"agent": agent(warnings=("serial_module_away",))}, "serial_module_away", "dialout"),
         ({"agent": agent(warnings=("of_tomorrow",))}, "of_tomorrow", "warns of of_tomorrow"),
         ({"agent": agent(warnings=("outbox_shedding",))}, "outbox_shedding", "quota_mb"),
