@@ -37,6 +37,7 @@ class Collection:
     ) -> None:
         self._folder, self._clock = folder, clock or SystemClock()
         self.engine = engine or Engine(clock=self._clock)
+        self._native = frozenset(catalogue.names())
         self._marks: _Marks = frozenset()
         self._scripted: dict[str, Family] = {}
         self._decoders: dict[str, Decoder] = {}
@@ -64,12 +65,11 @@ class Collection:
         marks = _look(self._folder)
         if marks == self._marks:
             return False
-        native = frozenset(catalogue.names())
         scripted: dict[str, Family] = {}
         broken: dict[str, str] = {}
         for name in sorted({Path(file).stem for file, _, _ in marks}):
             try:
-                scripted[name] = self._load(name, native)
+                scripted[name] = self._load(name)
             except SettingsError as error:
                 broken[name] = str(error)
                 if name in self._scripted:
@@ -83,7 +83,7 @@ class Collection:
 
     def names(self) -> tuple[str, ...]:
         """The ids of all families, sorted."""
-        return tuple(sorted({*catalogue.names(), *self._decoders}))
+        return tuple(sorted({*self._native, *self._decoders}))
 
     def family(self, name: str) -> Decoder:
         """The family of that id. Raises SettingsError where there is none, or its codec is broken.
@@ -93,7 +93,7 @@ class Collection:
         found = self._decoders.get(name)
         if found is not None:
             return found
-        if name in catalogue.names():
+        if name in self._native:
             return catalogue.family(name)
         why = self.broken.get(name)
         raise SettingsError(why or f"there is no family {name!r}; `khaen codecs list` names all")
@@ -115,9 +115,9 @@ class Collection:
             raise DecodeError(f"{outcome.fault}: {'; '.join(outcome.errors)}", port=uplink.f_port)
         return decoded
 
-    def _load(self, name: str, native: frozenset[str]) -> Family:
+    def _load(self, name: str) -> Family:
         assert self._folder is not None
-        if name in native:
+        if name in self._native:
             raise SettingsError(
                 f"{self._folder}/{name}.js: {name} is a native family; give the codec another name"
             )
