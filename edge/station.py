@@ -238,4 +238,5 @@ class Station:
         outbox, before = self.writer.outbox, self._shed
         self._shed = outbox.shed
         self.warnings.put("outbox_shedding", present=outbox.shedding)
+        self.warnings.put("records_damaged", present=outbox.damaged > 0)
         self.counts.shed.labels(gateway=self.gateway).inc(self._shed - before)

@@ -49,6 +49,10 @@ _TEXTS: Final = {
         "The broker refuses what this gateway publishes: the region or the account is wrong.",
         "The log names the topic. Is region its server's topic_prefix? May we write there?",
     ),
+    "records_damaged": (
+        "Frames on the disk could not be read any more, and were declared gone.",
+        "The card or disk fails: put in another. khaen audit says how many are gone.",
+    ),
     "serial_module_away": (
         "The LoRa module at the serial port cannot be reached.",
         "Look at its plug and at serial.device; the user khaen-edge must be in the group dialout.",

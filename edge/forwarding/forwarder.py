@@ -25,7 +25,7 @@ from edge.settings import EdgeSettings
 from edge.warnings import Warnings
 from khaen import log
 from khaen.clock import Clock
-from khaen.errors import StoreUnavailable
+from khaen.errors import DecodeError, StoreUnavailable
 from khaen.ids import Epoch
 from khaen.mqtt import Answer
 from khaen.receipt import MAX_GAPS, EpochReceipt, Receipt
@@ -131,11 +131,20 @@ class Forwarder:
                 record, arrival = queue[0]
                 if self._clock.monotonic() - arrival.heard > arrival.live_s:
                     self._leave(record)
-                elif self._sender.send(record, arrival=arrival):
-                    self._fresh_numbers.discard(record.number)
-                else:
+                elif not self._send(record, arrival):
                     return
                 queue.popleft()
+
+    def _send(self, record: Record, arrival: Arrival) -> bool:
+        try:
+            if not self._sender.send(record, arrival=arrival):
+                return False
+        except DecodeError:  # as the backlog writes it, it may be
+            self._counts.refused.labels(reason="unwritable").inc()
+            self._leave(record)
+        else:
+            self._fresh_numbers.discard(record.number)
+        return True
 
     def _leave(self, record: Record) -> None:
         self._fresh_numbers.discard(record.number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from edge.dating import Dating
 from edge.forwarding.flights import Flight
@@ -12,10 +13,13 @@ from edge.forwarding.sender import Sender
 from edge.outbox.writer import Writer
 from edge.record import Record
 from edge.settings import ForwardSettings
+from khaen import log
 from khaen.clock import Clock
-from khaen.errors import StoreUnavailable
+from khaen.errors import DecodeError, StoreUnavailable
 from khaen.uplink import Number
 
+_log = log.logger()
+T = TypeVar("T")
 _DATE_WAIT_S = 60.0
 """Dating afterwards waits this long after connecting, at most (docs/wire.md)."""
 _PAGE = 128
@@ -50,12 +54,15 @@ class Late:
     ) -> None:
         self._settings, self._writer, self._sender = settings, writer, sender
         self._dating, self._clock, self._is_known = dating, clock, is_known
-        self._lines = {True: _Line(), False: _Line()}
         self._busy = False
+        self._damaged = writer.outbox.damaged
+        self.begin_anew()
 
     def begin_anew(self) -> None:
         """Read the outbox from its beginning."""
         self._lines = {True: _Line(), False: _Line()}
+        self._unwritable: set[int] = set()
+        """Positions of records that cannot be sent, ever."""
 
     def look_again(self, *, priority: bool, position: int) -> None:
         """A record that was passed over is to be found again."""
@@ -107,8 +114,9 @@ class Late:
             flight = again.pop(record.number)
             if flight.number not in self._sender.flights:
                 continue  # settled, or the connection is another, meanwhile
-            if self._sender.send(record, tries=flight.tries + 1):
-                self._spend()
+            self._send(record, tries=flight.tries + 1)
+            if record.position in self._unwritable:
+                self._sender.flights.remove(flight.number)
         for number in again:
             self._sender.flights.remove(number)  # settled in the outbox, or shed
 
@@ -118,6 +126,17 @@ class Late:
         """Send what the outbox holds and is not on its way, priority first."""
         for priority, line in list(self._lines.items()):
             await self._feed(line, priority=priority)
+        await self._give_up()
+
+    async def _give_up(self) -> None:
+        """Have it said that what cannot be sent is gone, and find what the outbox says of that."""
+        if self._unwritable:
+            given_up, self._unwritable = self._unwritable, set()
+            if await self._ask(partial(self._writer.outbox.declare_damaged, given_up)) is None:
+                self._unwritable |= given_up
+        if self._damaged != self._writer.outbox.damaged:
+            self._damaged = self._writer.outbox.damaged
+            self._lines[False].exhausted = False
 
     async def _feed(self, line: _Line, *, priority: bool) -> None:
         while self._lines[priority] is line:
@@ -147,10 +166,20 @@ class Late:
             return False
         if self._sender.pace.allowance() < 1 or not self._window_left(record.priority):
             return False
-        if not self._sender.send(record):
-            return False
-        self._spend()
-        return True
+        return self._send(record)
+
+    def _send(self, record: Record, *, tries: int = 1) -> bool:
+        """Send a record by the backlog; True also where that can never be."""
+        try:
+            sent = self._sender.send(record, tries=tries)
+        except DecodeError as error:
+            _log.error("record_unwritable", number=record.number.seq, reason=str(error))
+            self._unwritable.add(record.position)
+            return True
+        if sent:
+            self._sender.pace.spend()
+            self._busy = True
+        return sent
 
     def _waits_for_date(self, record: Record) -> bool:
         since = self._sender.connected_at
@@ -167,13 +196,9 @@ class Late:
             left = min(left, window * 3 // 4 - flights.late_ordinary)
         return max(0, left)
 
-    def _spend(self) -> None:
-        self._sender.pace.spend()
-        self._busy = True
-
     # -- the outbox ---------------------------------------------------------
 
-    async def _ask(self, job: Callable[[], list[Record]]) -> list[Record] | None:
+    async def _ask(self, job: Callable[[], T]) -> T | None:
         """Ask the outbox; None when it is busy."""
         try:
             return await self._writer.submit(job)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from chirpstack_api import gw
+from google.protobuf import json_format, message
 
 from edge.counts import Counts
 from edge.dating import Dating
@@ -14,9 +15,19 @@ from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from khaen import topics
 from khaen.clock import Clock
+from khaen.errors import DecodeError
 from khaen.ids import Epoch
 from khaen.uplink import Kind, Number
 from khaen.wire import Stamp, stamp
+
+_UNWRITABLE: Final = (
+    message.Error,
+    json_format.Error,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
+"""What protobuf and dates raise for values that a damaged disk, or a source, has given."""
 
 
 class Link(Protocol):
@@ -108,12 +119,17 @@ class Sender:
     def send(self, record: Record, *, arrival: Arrival | None = None, tries: int = 1) -> bool:
         """Hand a record over, where there is room: live what arrived just now, else by the backlog.
 
-        A live one whose time is over before the socket takes it is withdrawn.
+        A live one whose time is over before the socket takes it is withdrawn. Raises DecodeError
+        where it cannot be written that way.
         """
         late, now = arrival is None, self._clock.monotonic()
         if not self.room(late=late):
             return False
-        topic, payload = self._topic(record, late=late), self._render(record, late=late)
+        topic = self._topic(record, late=late)
+        try:
+            payload = self._render(record, late=late)
+        except _UNWRITABLE as error:
+            raise DecodeError(f"record {record.position}: {type(error).__name__}") from error
         if arrival is None:
             sent = self._link.publish(topic, payload)
         else:

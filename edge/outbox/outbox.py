@@ -7,7 +7,7 @@ is replaced by a volatile epoch in memory, until it takes again; a damaged file 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from edge.host import Host
 from edge.outbox import account, schema
 from edge.outbox.account import Counts, Voice
 from edge.outbox.bounds import Bounds
-from edge.outbox.room import STEP, let_go, make_room, shed_old
+from edge.outbox.room import STEP, give_up, let_go, make_room, shed_old
 from edge.outbox.salvage import adopt, clear_aside, move_aside, salvage
 from edge.outbox.schema import MEMORY
 from edge.outbox.shelf import Shelf
@@ -80,6 +80,8 @@ class Outbox:
         """The present epoch, as of the last transaction; other threads may read it."""
         self.shed = 0
         """Records that were shed since the start; other threads may read it."""
+        self.damaged = 0
+        """Records that could not be read, since the start; other threads may read it."""
         self.shedding = False
         """Whether records were shed in the last hour."""
         self.handed: dict[Epoch, int] = {}
@@ -304,6 +306,14 @@ class Outbox:
                 self._renew(shelf, "conflict" if entry.conflict else "unknown_numbers")
             else:
                 self._said[entry.epoch] = entry
+
+    def declare_damaged(self, positions: Iterable[int]) -> int:
+        """Let records go that nobody can read or send, and say that they are gone; how many."""
+        lost = give_up(self._shelf, positions, self._voice())
+        if lost:
+            self.damaged += lost
+            _log.error("records_damaged", path=str(self._path), records=lost)
+        return lost
 
     def _settling_time(self) -> int:
         """Now in microseconds; 0 while nobody knows, which counts from when somebody does."""

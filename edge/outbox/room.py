@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Final
 
 from chirpstack_api import gw
+from google.protobuf.message import DecodeError
 
 from edge.outbox.account import Range, Voice, declare_gone, join_ranges
 from edge.outbox.bounds import Bounds
@@ -33,6 +34,7 @@ _FOLDABLE: Final = 6_000
 """A `gone` record of up to so many bytes goes into the next one; longer ones stay as they are."""
 _MAX_FOLDED: Final = 8
 _SHED: Final = "shed"
+_DAMAGED: Final = "damaged"
 _ORDER: Final = (
     "kind IN ('heartbeat', 'gone') AND kind = 'heartbeat'",  # as the index is written
     "priority = 0 AND kind <> 'gone'",
@@ -88,7 +90,7 @@ def _shed(shelf: Shelf, step: int, voice: Voice) -> int:
             (step,),
         ).fetchall()
         if rows:
-            return _part_with(shelf, rows, voice)
+            return _part_with(shelf, rows, voice, _SHED)
     return 0
 
 
@@ -104,22 +106,43 @@ def shed_old(shelf: Shelf, before_us: int, voice: Voice) -> int:
         (STEP,),
     ).fetchall()
     old = max((i for i, row in enumerate(rows, 1) if row[3] and row[3] < before_us), default=0)
-    return _part_with(shelf, [row[:3] for row in rows[:old]], voice) if old else 0
+    return _part_with(shelf, [row[:3] for row in rows[:old]], voice, _SHED) if old else 0
 
 
-def _part_with(shelf: Shelf, rows: Sequence[_Row], voice: Voice) -> int:
-    """Delete unreceipted records, and declare them gone in their epochs."""
+def give_up(shelf: Shelf, positions: Iterable[int], voice: Voice) -> int:
+    """Part with those of the records that are unreceipted, because nobody can read them; how
+    many.
+    """
+    found = (
+        shelf.db.execute(
+            "SELECT id, epoch, seq FROM record WHERE settled_at IS NULL AND id = ?", (position,)
+        ).fetchone()
+        for position in positions
+    )
+    return _part_with(shelf, [row for row in found if row is not None], voice, _DAMAGED)
+
+
+def _part_with(shelf: Shelf, rows: Sequence[_Row], voice: Voice, reason: str) -> int:
+    """Delete unreceipted records, and declare them gone in their epochs.
+
+    Of a damaged one the number may be none that was given: of that nothing is said.
+    """
     shelf.forget([position for position, _, _ in rows], settled=False)
     epochs = {row: (row, name, last) for row, name, last in shelf.epochs()}
-    by_epoch = sorted(rows, key=lambda row: (row[1], row[2]))
+    given = [
+        (position, epoch, seq)
+        for position, epoch, seq in rows
+        if epoch in epochs and isinstance(seq, int) and 0 < seq <= epochs[epoch][2]
+    ]
+    by_epoch = sorted(given, key=lambda row: (row[1], row[2]))
     for epoch, members in groupby(by_epoch, key=lambda row: row[1]):
         ranges = join_ranges(seq for _, _, seq in members)
-        ranges = _unite([*ranges, *_fold(shelf, epoch)])
-        declare_gone(shelf, epochs[epoch], ranges, _SHED, voice)
+        ranges = _unite([*ranges, *_fold(shelf, epoch, reason)])
+        declare_gone(shelf, epochs[epoch], ranges, reason, voice)
     return len(rows)
 
 
-def _fold(shelf: Shelf, epoch: int) -> list[Range]:
+def _fold(shelf: Shelf, epoch: int, reason: str) -> list[Range]:
     """Take back earlier words of the same kind; the next one says them, and that they are gone.
 
     Without it, what was shed would soon fill the outbox with the news of it.
@@ -133,8 +156,11 @@ def _fold(shelf: Shelf, epoch: int) -> list[Range]:
     folded: list[int] = []
     ranges: list[Range] = []
     for position, seq, frame in rows:
-        body = json.loads(gw.UplinkFrame.FromString(frame).phy_payload)
-        if body["reason"] == _SHED:
+        try:
+            body = json.loads(gw.UplinkFrame.FromString(frame).phy_payload)
+        except (DecodeError, ValueError):  # damaged: whoever is to send it will see
+            continue
+        if body["reason"] == reason:
             folded.append(position)
             ranges += [(seq, seq), *((first, last) for first, last in body["ranges"])]
     shelf.forget(folded, settled=False)

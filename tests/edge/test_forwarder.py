@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chirpstack_api import gw
 
 from edge.counts import Counts
 from edge.dating import Dating
+from edge.encoding import Encoding
 from edge.forwarding import forwarder
 from edge.forwarding.forwarder import Forwarder
 from edge.outbox.outbox import Outbox
@@ -126,7 +128,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, *, true: bool = True, **forward: Any) -> AsyncIterator[Bench]:
+async def bench(
+    folder: Path,
+    *,
+    true: bool = True,
+    encoding: Encoding = Encoding.PROTOBUF,
+    **forward: Any,
+) -> AsyncIterator[Bench]:
     clock = ManualClock(START)
     host = FakeHost(clock=clock, true=true)
     dating = Dating(clock, host, trust=False)
@@ -142,6 +150,7 @@ async def bench(folder: Path, *, true: bool = True, **forward: Any) -> AsyncIter
     settings = EdgeSettings(
         gateway_eui=GATEWAY,
         site="kk",
+        encoding=encoding,
         forward=ForwardSettings(**({"backlog_rate": 100_000} | forward)),
     )
     writer, link, counts = Writer(outbox, limit=1000), FakeLink(), Counts()
@@ -396,6 +405,67 @@ async def test_numbers_of_an_earlier_run_may_be_known(tmp_path: Path) -> None:
         b.forwarder.connect()
         await b.receive(b.receipt(3), retained=True)
         assert (await b.writer.submit(b.writer.outbox.count)).backlog == 0
+
+
+async def damage(b: Bench, change: str) -> None:
+    """Have a card change something of the record with number 3."""
+
+    def write() -> None:
+        shelf, seq = b.writer.outbox._shelf, 3
+        shelf.db.execute(f"UPDATE record SET {change} WHERE seq = ?", (seq,))
+
+    await b.writer.submit(write)
+
+
+@pytest.mark.parametrize("change", ["frame = x'0aff01'"])
+@pytest.mark.parametrize("priority", [False, True])
+async def test_a_record_that_nobody_can_read_stops_nothing_and_is_declared_damaged(
+    tmp_path: Path, change: str, priority: bool
+) -> None:
+    async with bench(tmp_path) as b:
+        await b.hear(*frames(5, priority=priority), offer=False)
+        await damage(b, change)
+        b.forwarder.connect()
+        await b.pass_time(1)
+        assert b.link.seqs(BACKLOG)[:4] == [1, 2, 4, 5]
+        while await b.writer.submit(b.writer.outbox.prune):
+            pass
+        await b.pass_time(6)
+        gone = b.link.sent[4][1]
+        assert (gone.kind, gone.payload) == (Kind.GONE, b'{"reason":"damaged","ranges":[[3,3]]}')
+        assert gone.number is not None
+        assert gone.number.seq == 6
+        assert b.writer.outbox.damaged == 1
+        await b.receive(b.receipt(6))
+        assert (await b.writer.submit(b.writer.outbox.count)).backlog == 0
+
+
+async def test_what_is_damaged_after_it_was_sent_is_not_sent_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(5))
+        b.answer()
+        await damage(b, "frame = x'0aff01'")
+        await b.pass_time(31)
+        while await b.writer.submit(b.writer.outbox.prune):
+            pass
+        await b.pass_time(6)
+        assert b.link.seqs(BACKLOG) == [1, 2, 4, 5, 6]
+        await b.receive(b.receipt(6))
+        assert b.writer.outbox.damaged == 1
+
+
+async def test_what_cannot_be_written_for_the_network_server_goes_by_the_backlog(
+    tmp_path: Path,
+) -> None:
+    """JSON has no word for a time that protobuf's sixty-four bits have."""
+    async with bench(tmp_path, encoding=Encoding.JSON) as b:
+        odd = gw.UplinkFrame.FromString(make_arrival().frame)
+        odd.rx_info.gw_time.seconds = 1 << 60
+        b.forwarder.connect()
+        await b.hear(replace(make_arrival(), frame=odd.SerializeToString()), make_arrival())
+        await b.pass_time(1)
+        assert (b.link.seqs(UP), b.link.seqs(BACKLOG)) == ([2], [1])
 
 
 async def test_late_frames_keep_to_their_window_and_leave_room_for_alarms(tmp_path: Path) -> None:
