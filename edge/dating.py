@@ -62,12 +62,12 @@ class Dating:
         if known is None or abs(offset - known) > _STEADY_US:
             self.offsets[self.boot_id] = offset
 
-    def hear(self, satellite: datetime | None = None) -> Instant:
-        """The instant of something heard now; `satellite` is a receiver's time of it, if any."""
-        boot_us = self._host.boot_us()
+    def hear(self, satellite: datetime | None = None, *, waited_s: float = 0.0) -> Instant:
+        """The instant of something heard so long ago; `satellite` is a receiver's time, if any."""
+        boot_us = max(0, self._host.boot_us() - round(waited_s * 1_000_000))
         at, rung = None, None
         if self.synced():
-            at, rung = self._clock.now(), Rung.SYNCED
+            at, rung = self._clock.now() - timedelta(seconds=waited_s), Rung.SYNCED
         if satellite is not None and self._believable(satellite, boot_us):
             at, rung = satellite, Rung.GPS
             if not self._sure:

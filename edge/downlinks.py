@@ -106,15 +106,15 @@ class Downlinks:
         self.tally = Tally()
         """What the radio did, for the statistics."""
 
-    def hear(self, context: bytes) -> None:
-        """A frame was heard just now; what answers it names its context."""
+    def hear(self, context: bytes, *, waited_s: float = 0.0) -> None:
+        """A frame was heard just now, or so long ago; what answers it names its context."""
         now = self._clock.monotonic()
-        self._heard[context] = now
+        self._heard[context] = now - waited_s
         self._heard.move_to_end(context)
         oldest = next(iter(self._heard.values()))
         while len(self._heard) > _MOST_CONTEXTS or now - oldest > MAX_DELAY_S:
             self._heard.popitem(last=False)
-            oldest = next(iter(self._heard.values()))
+            oldest = next(iter(self._heard.values()), now)
 
     def take(self, frame: gw.DownlinkFrame) -> None:
         """Try a downlink; its answer follows, whatever becomes of it."""

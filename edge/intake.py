@@ -45,11 +45,17 @@ class Intake:
         """What goes first; None until a list has come."""
         self._trace = counts.traces[settings.gateway_eui]
 
-    def hear(self, frame: gw.UplinkFrame, satellite: datetime | None = None) -> Arrival:
-        """A LoRaWAN frame that was heard just now."""
+    def hear(
+        self,
+        frame: gw.UplinkFrame,
+        satellite: datetime | None = None,
+        *,
+        waited_s: float = 0.0,
+    ) -> Arrival:
+        """A LoRaWAN frame that was heard just now, or so long ago."""
         sorted_as = sort(frame.phy_payload, self.wanted)
         forward = self._settings.forward
-        instant = self._dating.hear(satellite)
+        instant = self._dating.hear(satellite, waited_s=waited_s)
         self._trace.frame = self._clock.now()
         if instant.clock is Rung.GPS:
             self._trace.satellite = self._clock.monotonic()
@@ -59,7 +65,7 @@ class Intake:
             priority=sorted_as.priority,
             origin=self._origin,
             instant=instant,
-            heard=self._clock.monotonic(),
+            heard=self._clock.monotonic() - waited_s,
             live_s=forward.live_join_s if sorted_as.join else forward.live_s,
         )
 

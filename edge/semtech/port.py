@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final
+import struct
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from edge import systemd
 from edge.settings import UdpSettings
@@ -17,6 +20,40 @@ if TYPE_CHECKING:
 _log = log.logger()
 _KEPT_BYTES: Final = 4 * 1024 * 1024
 """What the kernel shall keep while nobody reads; it gives as much as net.core.rmem_max allows."""
+_STAMP: Final = 64  # asm-generic/socket.h, SO_TIMESTAMPNS_NEW: since Linux 5.1
+_STAMPED: Final = struct.Struct("qq")  # linux/time_types.h, struct __kernel_timespec
+
+
+class StampedSocket(socket.socket):
+    """The same socket again, which tells how long each datagram waited in the kernel."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(fileno=sock.dup().detach())
+        stamp(self)
+        self.waited_s = 0.0
+        """Of the last one that was read: in seconds, and never more than since the boot."""
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """As any socket's; it is what asyncio reads by."""
+        room = socket.CMSG_SPACE(_STAMPED.size)
+        data, ancillary, _, address = self.recvmsg(bufsize, room, flags)
+        self.waited_s = max((_measure(*item) for item in ancillary), default=0.0)
+        return data, address
+
+
+def stamp(sock: socket.socket) -> None:
+    """Have the kernel note when a datagram came; an old one does not, and none then waited."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _STAMP, 1)
+
+
+def _measure(level: int, kind: int, data: bytes) -> float:
+    if (level, kind, len(data)) != (socket.SOL_SOCKET, _STAMP, _STAMPED.size):
+        return 0.0
+    seconds, nanos = _STAMPED.unpack(data)
+    # The time of day may have been set in between.
+    waited: float = time.time() - seconds - nanos / 1_000_000_000
+    return min(max(0.0, waited), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 class Port:
@@ -40,6 +77,8 @@ class Port:
             self.close()  # the same port at another address may be held by ourselves
         fresh = (kept or _bind(wanted.host, wanted.port)) if wanted.enabled else None
         self.close()
+        if fresh is not None:
+            stamp(fresh)
         if kept is not None:
             _log.info("udp_socket_inherited", port=kept.getsockname()[1])
         self.pulls.clear()  # a forwarder hears nobody but whom it sends to

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from edge.intake import Intake
 from edge.outbox.outbox import Stored
 from edge.record import Arrival
 from edge.semtech import rxpk, txpk
+from edge.semtech.port import StampedSocket
 from edge.semtech.rxpk import RxpkError
 from edge.warnings import Warnings
 from khaen import log
@@ -93,6 +94,8 @@ class SemtechUdp(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._logged: dict[str, float] = {}
         self._pulls = {} if pulls is None else pulls
+        self.wait: Callable[[], float] = lambda: 0.0
+        """For how many seconds the datagram that is being taken waited for us."""
         for eui, gateway in gateways.items():
             gateway.way_down = partial(self._transmit, eui)
 
@@ -189,6 +192,7 @@ class SemtechUdp(asyncio.DatagramProtocol):
         if stat is not None:
             self._take_stat(eui, gateway, stat, addr)
         token = int.from_bytes(data[1:3], "little")  # as the gateway bridge reads it
+        waited_s = self.wait()
         arrivals: list[Arrival] = []
         for entry in entries or []:
             try:
@@ -198,8 +202,10 @@ class SemtechUdp(asyncio.DatagramProtocol):
             else:
                 for reception in receptions:
                     gateway.downlinks.tally.hear(reception.frame)
-                arrivals += (gateway.intake.hear(r.frame, r.satellite) for r in receptions)
-                gateway.downlinks.hear(receptions[0].frame.rx_info.context)
+                arrivals += (
+                    gateway.intake.hear(r.frame, r.satellite, waited_s=waited_s) for r in receptions
+                )
+                gateway.downlinks.hear(receptions[0].frame.rx_info.context, waited_s=waited_s)
         if arrivals:
             self._store(gateway.intake, arrivals, data, addr)
         else:
@@ -234,7 +240,9 @@ class SemtechUdp(asyncio.DatagramProtocol):
 async def listening(source: SemtechUdp, sock: socket.socket) -> AsyncIterator[None]:
     """Hear on a socket that goes on to exist: it keeps what comes while nobody listens."""
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: source, sock=sock.dup())
+    stamped = StampedSocket(sock)
+    source.wait = lambda: stamped.waited_s
+    transport, _ = await loop.create_datagram_endpoint(lambda: source, sock=stamped)
     try:
         yield
     finally:

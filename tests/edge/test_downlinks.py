@@ -108,6 +108,17 @@ def test_the_first_that_is_taken_is_sent_and_the_rest_ignored() -> None:
     virtually(test)
 
 
+@pytest.mark.parametrize("waited_s", [4.0, 10_000.0])
+def test_what_answers_a_frame_that_waited_is_too_late(waited_s: float) -> None:
+    async def test(b: Bench) -> None:
+        b.downlinks.hear(CONTEXT, waited_s=waited_s)
+        b.downlinks.take(make_frame())
+        assert b.statuses == ["TOO_LATE"] * 2
+        assert b.sent == []
+
+    virtually(test)
+
+
 def test_what_the_forwarder_refuses_goes_in_the_next_window() -> None:
     async def test(b: Bench) -> None:
         b.downlinks.hear(CONTEXT)

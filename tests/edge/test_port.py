@@ -1,11 +1,12 @@
 """The socket that outlives settings."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from edge.semtech.port import Port
+from edge.semtech.port import Port, StampedSocket
 from edge.settings import UdpSettings
 from khaen.errors import NotRunnable
 
@@ -36,6 +37,30 @@ def test_the_same_address_is_the_same_socket_with_all_that_waits_in_it(port: Por
     second.setblocking(True)
     second.settimeout(5)
     assert second.recv(16) == b"heard"
+
+
+def test_it_says_how_long_a_datagram_waited(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = port.take(UdpSettings(port=0))
+    assert kept is not None
+    now = time.time
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forwarder,
+        StampedSocket(kept) as stamped,
+    ):
+        for _ in range(100):  # the kernel begins with stamps a moment after it was told to
+            for _ in range(3):
+                forwarder.sendto(b"heard", address(kept))
+            time.sleep(0.02)
+            assert stamped.recvfrom(16)[0] == b"heard"
+            if stamped.waited_s >= 0.02:
+                break
+        assert stamped.waited_s >= 0.02
+        monkeypatch.setattr(time, "time", lambda: now() - 1e9)
+        stamped.recvfrom(16)
+        assert stamped.waited_s == 0.0, "the clock was put back"
+        monkeypatch.setattr(time, "time", lambda: now() + 1e12)
+        stamped.recvfrom(16)
+        assert stamped.waited_s <= time.clock_gettime(time.CLOCK_BOOTTIME), "it was put on"
 
 
 def test_another_address_is_another_socket_and_the_former_is_free(port: Port) -> None:

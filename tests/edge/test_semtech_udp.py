@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +24,15 @@ from edge.intake import Intake
 from edge.outbox.outbox import Stored
 from edge.outbox.writer import Writer
 from edge.record import Arrival
+from edge.semtech.port import Port
 from edge.semtech.tally import Tally
-from edge.settings import EdgeSettings, OutboxSettings
-from edge.sources.semtech_udp import SemtechUdp
+from edge.settings import EdgeSettings, OutboxSettings, UdpSettings
+from edge.sources.semtech_udp import SemtechUdp, listening
 from khaen.clock import ManualClock
 from khaen.errors import StoreUnavailable
 from khaen.ids import GatewayEui
 from tests.edge.fixtures import GATEWAY, START, FakeHost, FakeStation
+from tests.edge.sources.bench import eventually
 
 EUI = bytes.fromhex(GATEWAY)
 FRAME = {"stat": 1, "data": "QAECAwQAAQABqgAAAAA=", "freq": 923.2, "datr": "SF7BW125"}
@@ -46,11 +52,15 @@ class FakeIntake:
     """Takes what is heard; the test says when it is on disk."""
 
     heard: list[gw.UplinkFrame] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     waiting: list[asyncio.Future[Stored]] = field(default_factory=list)
     busy: bool = False
 
-    def hear(self, frame: gw.UplinkFrame, satellite: object = None) -> Arrival:
+    def hear(
+        self, frame: gw.UplinkFrame, satellite: object = None, *, waited_s: float = 0.0
+    ) -> Arrival:
         self.heard.append(frame)
+        self.waited.append(waited_s)
         return cast("Arrival", frame)
 
     def store(self, arrivals: Sequence[Arrival]) -> asyncio.Future[Stored]:
@@ -72,11 +82,13 @@ class FakeDownlinks:
     """Told what was heard, and what the forwarder says of downlinks."""
 
     contexts: list[bytes] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     answers: list[tuple[int, int]] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
-    def hear(self, context: bytes) -> None:
+    def hear(self, context: bytes, *, waited_s: float = 0.0) -> None:
         self.contexts.append(context)
+        self.waited.append(waited_s)
 
     def answered(self, token: int, status: int) -> None:
         self.answers.append((token, status))
@@ -249,6 +261,23 @@ async def test_what_was_heard_may_be_answered(make: Callable[[], Bench]) -> None
     assert b.downlinks.contexts == [(1_000_000).to_bytes(4, "big")]
 
 
+async def test_what_waited_for_us_is_as_old_as_it_is(make: Callable[[], Bench]) -> None:
+    b, port = make(), Port()
+    kept = port.take(UdpSettings(port=0))
+    assert kept is not None
+    for sent in range(1, 100):  # the kernel begins with stamps a moment after it was told to
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forwarder:
+            forwarder.sendto(push({"rxpk": [FRAME]}), kept.getsockname())
+        await asyncio.sleep(0.02)
+        async with listening(b.source, kept):
+            await eventually(lambda: len(b.intake.heard), partial(eq, sent))
+        if b.intake.waited[-1] >= 0.02:
+            break
+    assert b.intake.waited[-1] >= 0.02
+    assert b.intake.waited == b.downlinks.waited
+    port.close()
+
+
 async def test_what_became_of_a_downlink_is_handed_on(make: Callable[[], Bench]) -> None:
     b = make()
     b.take(b"\x02\xaa\xbb\x05" + EUI + b'{"txpk_ack":{"error":"TOO_LATE"}}')
@@ -340,6 +369,22 @@ async def test_intake_stores_and_offers(tmp_path: Path) -> None:
     assert [record.origin.value for record in stored.records] == ["simulated", "heartbeat"]
     assert [arrival.live_s for arrival in offered[0][1]] == [3.0, 2.0]
     await writer.close()
+
+
+def test_what_waited_is_dated_by_when_it_came() -> None:
+    clock = ManualClock(START)
+    clock.advance(60)
+    settings: Any = EdgeSettings(gateway_eui=GATEWAY, site="kk")
+    dating = Dating(clock, FakeHost(clock=clock), trust=False)
+    intake = Intake(
+        settings, cast("Writer", None), cast("Forwarder", None), dating, clock, Counts()
+    )
+    arrival = intake.hear(gw.UplinkFrame(phy_payload=b"\x40"), waited_s=20.0)
+    assert arrival.heard == 40.0
+    assert (arrival.instant.boot_us, arrival.instant.at) == (
+        40_000_000,
+        START + timedelta(seconds=40),
+    )
 
 
 async def test_a_large_frame_waits_for_the_disk_as_several(tmp_path: Path) -> None:
