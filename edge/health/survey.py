@@ -63,8 +63,9 @@ class Survey:
         agent = self._agent()
         if agent is not None:
             async with asyncio.timeout(_ANSWER_S):
-                for station in agent.stations.values():
-                    await station.writer.submit(lambda: None)
+                await asyncio.gather(
+                    *(station.writer.submit(lambda: None) for station in agent.stations.values())
+                )
 
     async def look(self) -> Condition | None:
         """The condition of this moment; None before there is any.

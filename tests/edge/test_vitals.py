@@ -2,7 +2,7 @@
 own."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -206,6 +206,26 @@ async def test_the_whole_agent_and_one_outbox_that_does_not_answer(
     assert await survey.find_faults() == []
     for gateway in (one, two):
         await gateway.writer.close()
+
+
+async def test_slow_outboxes_are_asked_at_once(tmp_path: Path) -> None:
+    """One after the other they would be taken for dead, and the agent be restarted."""
+    names = [GatewayEui(f"0016c001f153a1{n:02x}") for n in range(4)]
+    stations = {name: Gateway(tmp_path, name) for name in names}
+    slow = threading.Barrier(len(stations))  # each answers once all have been asked
+    for station in stations.values():
+        submit = station.writer.submit
+        station.writer.submit = partial(_after, slow, submit)  # type: ignore[method-assign]
+    one = stations[names[0]]
+    agent = Agent(one.settings, stations)
+    await Survey(lambda: agent, one.clock, one.host, one.counts).answer()
+    assert not slow.broken
+    for station in stations.values():
+        await station.writer.close()
+
+
+def _after(gate: threading.Barrier, submit: Callable[..., Any], work: Callable[[], Any]) -> Any:
+    return submit(lambda: (gate.wait(1), work()))
 
 
 async def test_before_there_is_an_agent(tmp_path: Path) -> None:
