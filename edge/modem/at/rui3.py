@@ -53,7 +53,7 @@ DIALECT = Dialect(
     check=Command(text=f"AT+PRECV={_ANY_LENGTH}", done=_RECEIVING),
     failed=re.compile(r"^AT_[A-Z_]+$"),
     restarted=re.compile(r"Current Work Mode:"),
-    signal=re.compile(r"\+EVT:RXP2P, RSSI (?P<rssi>-?\d+), SNR (?P<snr>-?\d+)$"),
+    signal=re.compile(r"\+EVT:RXP2P, RSSI (?P<rssi>-?\d{1,4}), SNR (?P<snr>-?\d{1,3})$"),
     packet=re.compile(
         r"\+EVT:(?:RXP2P:(?P<rssi>-?\d{1,4}):(?P<snr>-?\d{1,3}):)?"
         r"(?P<payload>(?:[0-9A-Fa-f]{2}){1,255})$"
