@@ -262,6 +262,9 @@ class Concentratord:
                 ack = gw.DownlinkTxAck.FromString(answer)
             except (TimeoutError, DecodeError):
                 ack = gw.DownlinkTxAck()
+            for item in ack.items:
+                if item.status not in gw.TxAckStatus.values():  # of a later version
+                    item.status = gw.INTERNAL_ERROR
             if ack.items:
                 self._publish(gateway, ack)
             else:  # silent, or it refused the whole: it may have been sent, and is not tried again

@@ -139,6 +139,18 @@ async def test_a_downlink_is_sent_whole_and_its_answer_told(
     assert [item.status for item in ack.items] == [gw.TOO_EARLY, gw.OK]
 
 
+async def test_a_status_that_is_not_known_is_an_error(
+    daemon: concentratord.Concentratord, tmp_path: Path
+) -> None:
+    daemon.statuses = [99]
+    async with listening(daemon, tmp_path) as station:
+        daemon.hear(make_frame())
+        await station.await_records(1)
+        station.transmitter.take(make_downlink())
+        (ack,) = await eventually(lambda: station.acks, bool)
+    assert [item.status for item in ack.items] == [gw.INTERNAL_ERROR]
+
+
 async def test_a_downlink_that_answers_nothing_that_was_heard_is_too_late(
     daemon: concentratord.Concentratord, tmp_path: Path
 ) -> None:
