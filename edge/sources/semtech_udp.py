@@ -2,7 +2,8 @@
 
 Semtech packet_forwarder, PROTOCOL.TXT. A PUSH_DATA is acknowledged once every frame in it that was
 heard with a good CRC is on disk; a datagram that cannot be taken costs itself only, a `rxpk` that
-cannot be taken costs itself only. The way down is where PULL_DATA came from last.
+cannot be taken costs itself only. The way down is where PULL_DATA came from last, and only from
+there a TX_ACK is believed.
 """
 
 from __future__ import annotations
@@ -149,6 +150,9 @@ class SemtechUdp(asyncio.DatagramProtocol):
             trace.pulled, trace.forwarder = self._pulls[eui].at, addr[0]
             self._answer(data, PULL_ACK, addr)
         else:
+            pull = self._pulls.get(eui)
+            if pull is None or pull.address != addr:  # it was not given to whoever this is
+                raise RxpkError("tx_ack_of_another")
             token = int.from_bytes(data[1:3], "little")
             gateway.downlinks.answered(token, txpk.parse_ack(data[_WITH_EUI:]))
 

@@ -278,8 +278,24 @@ async def test_what_waited_for_us_is_as_old_as_it_is(make: Callable[[], Bench]) 
     port.close()
 
 
+async def test_what_became_of_a_downlink_is_believed_of_whom_it_was_given_to(
+    make: Callable[[], Bench],
+) -> None:
+    b = make()
+    told = b"\x02\xaa\xbb\x05" + EUI
+    b.take(told)
+    b.take(b"\x02\0\0\x02" + EUI)
+    b.source.datagram_received(told, ("127.0.0.2", 4000))
+    assert b.downlinks.answers == []
+    assert b.refused("tx_ack_of_another") == 2
+    b.take(told)
+    assert b.downlinks.answers == [(0xBBAA, gw.OK)]
+
+
 async def test_what_became_of_a_downlink_is_handed_on(make: Callable[[], Bench]) -> None:
     b = make()
+    b.take(b"\x02\0\0\x02" + EUI)
+    b.transport.answers.clear()
     b.take(b"\x02\xaa\xbb\x05" + EUI + b'{"txpk_ack":{"error":"TOO_LATE"}}')
     b.take(b"\x02\xaa\xbb\x05" + EUI)
     b.take(b"\x02\xaa\xbb\x05" + EUI + b"{")
