@@ -13,6 +13,18 @@ from khaen.errors import NotRunnable
 _log = log.logger()
 
 
+def is_held(outbox: Path) -> bool:
+    """Whether an agent runs on an outbox: the lock is there once one ever did."""
+    try:
+        with outbox.with_name(outbox.name + ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
     """Be the only agent of this outbox. Raises NotRunnable when there is another."""

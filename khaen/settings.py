@@ -6,11 +6,13 @@ same loader. Unknown keys are errors; secrets are files (`*_file`).
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretBytes, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -154,6 +156,22 @@ def read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: is not TOML: {error}") from error
 
 
+def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
+    """What is wrong with a key, in words of somebody who writes a file."""
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] != "extra_forbidden":
+        return error["msg"].removeprefix("Value error, ")
+    *tables, key = (part for part in error["loc"] if isinstance(part, str))
+    table: Any = model
+    for name in tables:
+        found = table.model_fields[name].annotation
+        kinds = (found, *get_args(found), *(a for k in get_args(found) for a in get_args(k)))
+        table = next(k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel))
+    near = difflib.get_close_matches(key, [*table.model_fields], n=1)
+    return "there is no such key" + (f"; is {near[0]} meant?" if near else "")
+
+
 def build(model: type[S], *documents: dict[str, Any], where: str) -> S:
     """Lay `documents` over one another, the first on top, and the environment over all of them.
 
@@ -175,6 +193,6 @@ def build(model: type[S], *documents: dict[str, Any], where: str) -> S:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{where}: {key}: {first['msg']}") from error
+        raise SettingsError(f"{where}: {key}: {_explain(model, first)}") from error
     except SourceError as error:
         raise SettingsError(f"environment: {error}: it is to be JSON") from error

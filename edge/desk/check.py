@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import importlib.util
 import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import certificates
+from edge import certificates, lock
 from edge.desk.effective import Effective
 from edge.health.symptoms import EXPIRY_DAYS
 from edge.settings import EdgeSettings
@@ -38,12 +39,16 @@ def find(effective: Effective, clock: Clock) -> Iterator[Finding]:
         section = getattr(settings, name)
         if name != "mqtt" and isinstance(section, MqttSettings):
             yield from _check_connection(name, section, clock)
+    if settings.concentratord is not None and importlib.util.find_spec("zmq") is None:
+        yield Finding(text="concentratord: needs pyzmq: pip install 'khaen[concentratord]'")
     if settings.remote.enabled:
         yield from _check_folder("remote.path", settings.remote_path)
     yield from _check_ports(settings)
 
 
 def _check_connection(section: str, mqtt: MqttSettings, clock: Clock) -> Iterator[Finding]:
+    if not mqtt.host or set(mqtt.host) & set("/ "):
+        yield Finding(text=f"{section}.host: {mqtt.host!r} is no host: only its name or address")
     try:
         mqtt.password()
         if mqtt.ca_file is not None:
@@ -78,7 +83,9 @@ def _check_certificate(section: str, file: Path, clock: Clock) -> Iterator[Findi
 
 def _check_folder(key: str, file: Path) -> Iterator[Finding]:
     """Whether a file can be made, and made anew, where it shall be."""
-    folder = next((part for part in file.parents if part.exists()), file.parent)
+    if not file.is_absolute():
+        yield Finding(text=f"{key}: {file} lies wherever the agent is started", grave=False)
+    folder = next((part for part in file.absolute().parents if part.exists()), file.parent)
     if not folder.is_dir():
         yield Finding(text=f"{key}: {folder} is no folder")
     elif not os.access(folder, os.W_OK | os.X_OK) or not _is_writable(file):
@@ -90,7 +97,7 @@ def _is_writable(file: Path) -> bool:
 
 
 def _check_ports(settings: EdgeSettings) -> Iterator[Finding]:
-    if _is_running(settings.outbox.path):
+    if lock.is_held(settings.outbox.path):
         yield Finding(text="an agent runs on this outbox: ports were not looked at", grave=False)
         return
     udp = settings.udp
@@ -98,24 +105,14 @@ def _check_ports(settings: EdgeSettings) -> Iterator[Finding]:
     if udp.enabled:
         wanted.append(("udp", socket.SOCK_DGRAM, udp.host, udp.port))
     for key, kind, host, port in wanted:
-        if (reason := _find_obstacle(kind, host, port)) is not None:
+        if (error := _find_obstacle(kind, host, port)) is not None:
             # For the agent it may be a socket unit of systemd that holds the port.
-            yield Finding(text=f"{key}: {host}:{port}: {reason}", grave=key != "udp")
+            grave = key != "udp" or error.errno != errno.EADDRINUSE
+            reason = error.strerror or error
+            yield Finding(text=f"{key}: {host}:{port}: {reason}", grave=grave)
 
 
-def _is_running(outbox: Path) -> bool:
-    """Whether an agent holds the outbox's lock, which is there once it was ever run."""
-    try:
-        with outbox.with_name(outbox.name + ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _find_obstacle(kind: socket.SocketKind, host: str, port: int) -> str | None:
+def _find_obstacle(kind: socket.SocketKind, host: str, port: int) -> OSError | None:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
         with socket.socket(family, kind) as probe:
@@ -123,5 +120,5 @@ def _find_obstacle(kind: socket.SocketKind, host: str, port: int) -> str | None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        return error.strerror or str(error)
+        return error
     return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from edge import lock
 from edge.doctor import machine, others, probes, radio, road
 from edge.doctor.facts import Check, Facts, Finding
 from edge.health import inquiry
@@ -21,8 +22,8 @@ from khaen.errors import NotRunnable
 from khaen.ids import GatewayEui
 
 CHECKS: Final[dict[str, Check]] = {
-    "agent": radio.check_agent,
     "port": radio.check_port,
+    "agent": radio.check_agent,
     "forwarder": radio.check_forwarder,
     "receptions": radio.check_receptions,
     "region": radio.check_region,
@@ -54,6 +55,7 @@ def gather(settings: EdgeSettings, host: Host, clock: Clock) -> Facts:
         now=clock.now(),
         agent=agent,
         intruder=intruder,
+        hung=agent is None and lock.is_held(settings.outbox.path),
         outboxes=tuple(probes.look_at_outbox(own) for own in settings.of_each()),
         broker=_reach(settings, agent),
         udp_holder=probes.find_udp_holder(settings.udp.port),

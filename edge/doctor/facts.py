@@ -29,6 +29,8 @@ class OutboxFacts:
     read_only: bool = False
     spare: int = 0
     errors: int | None = None
+    owner: str = ""
+    """To whom the file belongs, where that is not the service's user."""
     backlog: int = 0
     frequencies: tuple[int, int] | None = None
 
@@ -43,6 +45,8 @@ class Facts:
     agent: Condition | None
     intruder: str = ""
     """What answers in the agent's place, if something does."""
+    hung: bool = False
+    """Whether an agent runs, by its outbox's lock, and does not answer."""
     outboxes: tuple[OutboxFacts, ...]
     broker: dict[GatewayEui, str] = field(default_factory=dict)
     """Why the broker does not have a gateway; those that it has are not in it."""
@@ -54,6 +58,11 @@ class Facts:
     temperature: float | None = None
     under_voltage: bool | None = None
     certificates: tuple[CertificateCondition, ...] = ()
+
+    @property
+    def volatile(self) -> bool:
+        """Whether the running agent keeps frames in memory only."""
+        return self.agent is not None and any(part.status.volatile for part in self.agent.gateways)
 
     def warns(self, gateway: GatewayEui, code: str) -> bool:
         """Whether the running agent warns of `code` at this gateway."""

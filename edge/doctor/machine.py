@@ -22,7 +22,24 @@ def check_disks(facts: Facts) -> Iterator[Finding]:
                 cause=f"The file system of {outbox.path} counted {outbox.errors} errors.",
                 remedy="The card is dying: khaen-edge drain, then replace it; see dmesg.",
             )
-        if outbox.spare < LOW_BYTES:
+        if outbox.owner:
+            yield Finding(
+                code="outbox_of_another",
+                gateway=outbox.gateway,
+                grave=facts.volatile,
+                cause=f"{outbox.path} belongs to {outbox.owner}: the service cannot write it.",
+                remedy=f"chown -R khaen-edge: {outbox.path.parent}; the agent goes on by itself."
+                " Do not run khaen-edge run as root.",
+            )
+        if outbox.spare <= 0 and facts.volatile:
+            yield Finding(
+                code="disk_full",
+                gateway=outbox.gateway,
+                cause=f"The disk of {outbox.path} is full: frames are in memory only.",
+                remedy="Make room: journalctl --vacuum-size=50M; du -xh / shows what fills it. Do"
+                " not restart the agent before: what is in memory would be lost.",
+            )
+        elif outbox.spare < LOW_BYTES:
             yield Finding(
                 code="disk_low",
                 gateway=outbox.gateway,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from khaen.mqtt import Client, Handlers, MqttSettings, Session
 
 _LATELY: Final = 200
 """Frames whose frequencies are looked at."""
+_USER: Final = "khaen-edge"
 _ATTEMPTS: Final = 2
 """The version of MQTT may be found by the second only."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -37,6 +39,7 @@ def look_at_outbox(settings: EdgeSettings) -> OutboxFacts:
         read_only=bool(os.statvfs(folder).f_flag & os.ST_RDONLY),
         spare=shutil.disk_usage(folder).free - (settings.outbox.keep_free_mb << 20),
         errors=_count_errors(folder),
+        owner=_find_stranger(path),
     )
     try:
         with closing(Shelf(path, read_only=True)) as shelf:
@@ -47,6 +50,14 @@ def look_at_outbox(settings: EdgeSettings) -> OutboxFacts:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return replace(facts, problem=str(error), damaged=code in _DAMAGED)
     return replace(facts, backlog=backlog, frequencies=span)
+
+
+def _find_stranger(path: Path) -> str:
+    """The owner of a file, where there is the service's user and it is another."""
+    with suppress(KeyError, OSError):
+        if path.stat().st_uid != pwd.getpwnam(_USER).pw_uid:
+            return path.owner()
+    return ""
 
 
 def _count_errors(folder: Path) -> int | None:

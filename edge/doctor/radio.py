@@ -34,6 +34,12 @@ def check_agent(facts: Facts) -> Iterator[Finding]:
             cause="metrics_port is 0, so that nobody knows where to ask the agent.",
             remedy="Set it to 9101, and restart the agent; then ask again.",
         )
+    elif facts.hung:
+        yield Finding(
+            code="agent_hangs",
+            cause="An agent runs, and does not answer.",
+            remedy="journalctl -u khaen-edge -n 20 may say why; systemctl restart khaen-edge.",
+        )
     elif facts.agent is None:
         yield Finding(
             code="agent_silent",
@@ -47,15 +53,19 @@ def check_agent(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 code="agent_unwell",
                 cause=f"The agent says: {fault}.",
-                remedy="See the disk below. If nothing is found there: systemctl restart"
-                " khaen-edge, and keep the log.",
+                remedy="See the disk below, and do not restart the agent: it holds frames in"
+                " memory only."
+                if facts.volatile
+                else "If nothing is found below: systemctl restart khaen-edge, and keep the log.",
             )
 
 
 def check_port(facts: Facts) -> Iterator[Finding]:
     """Whether another program took the packet forwarder's port."""
-    known = facts.agent is not None or facts.settings.metrics_port == 0
-    if not known and facts.settings.udp.enabled and facts.udp_holder is not None:
+    known = facts.agent is not None or facts.hung or facts.settings.metrics_port == 0
+    # systemd holds it for us, by our own socket unit.
+    free = facts.udp_holder in (None, "systemd")
+    if not known and facts.settings.udp.enabled and not free:
         port = facts.settings.udp.port
         yield Finding(
             code="udp_taken",
@@ -72,7 +82,7 @@ def check_forwarder(facts: Facts) -> Iterator[Finding]:
     for part in facts.agent.gateways:
         if facts.agent.stranger and part.pulled_s is None:
             yield _other_gateway(facts.agent, part)
-        elif part.pulled_s is None or part.pulled_s > SILENT_S:
+        elif (facts.agent.uptime_s if part.pulled_s is None else part.pulled_s) > SILENT_S:
             yield _silent(facts, part)
 
 
@@ -153,11 +163,12 @@ def check_region(facts: Facts) -> Iterator[Finding]:
         low, high = outbox.frequencies or (None, None)
         if low is None or high is None or band[0] <= low / 1e6 <= high / 1e6 <= band[1]:
             continue
+        heard = f"{low / 1e6:.1f}" + (f" to {high / 1e6:.1f}" if high > low else "")
         yield Finding(
             code="region_wrong",
             gateway=outbox.gateway,
             cause=f"region = {region!r} is {band[0]} to {band[1]} MHz, but frames are heard at"
-            f" {low / 1e6:.1f} to {high / 1e6:.1f} MHz.",
+            f" {heard} MHz.",
             remedy="Set region to the topic_prefix that the network server uses for those"
             " frequencies (as923 in Thailand), or mend the channel plan.",
         )

@@ -76,7 +76,7 @@ def check_certificates(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 code="certificate_unreadable",
                 cause=f"{certificate.file} cannot be read as a certificate.",
-                remedy="It must be PEM, and the user khaen-edge must be able to read it.",
+                remedy="It must be there, PEM, and readable by the user khaen-edge.",
             )
         elif days < 0:
             yield Finding(
@@ -88,6 +88,6 @@ def check_certificates(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 code="certificate_expires",
                 grave=False,
-                cause=f"{certificate.file} ends in {days:.0f} days.",
+                cause=f"{certificate.file} ends in {int(days)} days.",
                 remedy="Put a new one in its place; the agent takes it without a restart.",
             )

@@ -11,6 +11,7 @@ from khaen.mqtt.settings import MqttSettings
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _UNTRUSTED = frozenset({2, 18, 19, 20, 21})
 _ANOTHER_NAME = frozenset({62, 64})
+_ACCOUNT = frozenset({"Not authorized", "Bad user name or password"})
 _OURS = {
     "CERTIFICATE_REQUIRED": "is missing: name one in mqtt.cert_file and mqtt.key_file",
     "CERTIFICATE_EXPIRED": "has expired: renew {cert}",
@@ -30,9 +31,20 @@ def explain(error: OSError | ValueError, settings: MqttSettings) -> str:
         return _explain_alert(error, settings)
     if isinstance(error, socket.gaierror):
         return f"mqtt.host: no address is known for {settings.host}: {error.strerror}"
+    if isinstance(error, ConnectionResetError) and settings.ca_file is None:
+        return (
+            f"{settings.host}:{settings.port} ended it at once: if it speaks TLS, set"
+            " mqtt.ca_file, or mqtt.port to the plain one (1883)"
+        )
     if isinstance(error, ConnectionRefusedError):
         return f"ConnectionRefusedError: nothing listens on {settings.host}:{settings.port}"
     return f"{type(error).__name__}: {error}"
+
+
+def explain_refusal(code: str) -> str:
+    """Why the broker refused us, by the name of its reason code."""
+    wrong = code in _ACCOUNT
+    return f"refused: {code}" + (": see mqtt.username and mqtt.password_file" if wrong else "")
 
 
 def _explain_theirs(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> str:

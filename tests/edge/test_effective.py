@@ -79,7 +79,7 @@ def test_one_that_does_not_fit_is_said_and_left_where_it_is(tmp_path: Path) -> N
 
 def test_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "edge.toml").write_text("site = 5\n")
-    with pytest.raises(SettingsError, match=r"edge\.toml: gateway_eui: Field required"):
+    with pytest.raises(SettingsError, match=r"edge\.toml: gateway_eui: is missing"):
         look(tmp_path / "edge.toml")
 
 

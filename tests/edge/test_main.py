@@ -69,6 +69,27 @@ def test_the_settings_in_force_are_printed_and_nothing_is_begun(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("gatway_eui = 1\n", "gatway_eui: there is no such key; is gateway_eui meant?"),
+        ("[mqtt]\npassword = 'x'\n", "mqtt.password: there is no such key; is password_file"),
+        ("[mqtt]\nhost = ''\n", "mqtt.host: "),
+        ("[mqtt]\nhost = 'mqtt://broker'\n", "mqtt.host: "),
+        ("[[gateways]]\neu = '0016c001f153a14d'\n", "gateways.0.eu"),
+    ],
+)
+def test_a_wrong_key_is_named_with_the_right_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, words: str
+) -> None:
+    file = tmp_path / "edge.toml"
+    outbox = f'[outbox]\npath = "{tmp_path}/outbox.sqlite"\n'
+    head = 'gateway_eui = "0016c001f153a14c"\nsite = "kk"\nmetrics_port = 0\n'
+    file.write_text(head + line + outbox if line[0] != "[" else head + outbox + line)
+    assert main(["check", "--config", str(file)]) == 1
+    assert words in capsys.readouterr().err
+
+
 def call(file: Path, command: str, *options: str, **how: object) -> subprocess.Popen[str]:
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
         [sys.executable, "-m", "edge.main", command, "--config", str(file), *options],

@@ -72,6 +72,7 @@ def agent(**over: Any) -> Any:
             "agent_unwell",
             "the disk refuses",
         ),
+        ({"agent": None, "hung": True}, "agent_hangs", "systemctl restart khaen-edge"),
         (
             {"agent": None, "udp_holder": "chirpstack-gate"},
             "udp_taken",
@@ -174,7 +175,7 @@ def test_who_is_well_is_told_so(over: dict[str, Any]) -> None:
     facts = make_facts(**over)
     assert examination.examine(facts) == []
     last = list(examination.render(facts, []))[-2:]
-    assert " ".join(last).startswith("Nothing wrong with: agent, port, forwarder")
+    assert " ".join(last).startswith("Nothing wrong with: port, agent, forwarder")
 
 
 def test_the_grave_comes_first_and_each_gateway_has_its_name() -> None:
@@ -202,6 +203,34 @@ def test_what_only_a_running_agent_can_tell_is_not_called_well() -> None:
     well = text.split("Nothing wrong with:")[1]
     for name in ("forwarder", "receptions", "twin", "receipts", "agent"):
         assert name not in well
+
+
+def codes(facts: Facts) -> list[str]:
+    return [finding.code for finding in examination.examine(facts)]
+
+
+def test_the_cause_comes_before_what_follows_of_it() -> None:
+    assert codes(make_facts(agent=None, udp_holder="bridge")) == ["udp_taken", "agent_silent"]
+    for own in ("systemd", None):
+        assert codes(make_facts(agent=None, udp_holder=own)) == ["agent_silent"]
+    assert codes(make_facts(agent=None, hung=True, udp_holder="khaen-edge")) == ["agent_hangs"]
+
+
+def test_a_full_disk_is_grave_and_nobody_is_told_to_restart() -> None:
+    well = make_gateway()
+    status = well.status.model_copy(update={"volatile": True})
+    full = make_condition(well.model_copy(update={"status": status}), faults=("the disk refuses",))
+    facts = make_facts(agent=full, outboxes=(replace(OUTBOX, spare=-1),))
+    found = {finding.code: finding for finding in examination.examine(facts)}
+    assert found["disk_full"].grave
+    assert "do not restart" in found["agent_unwell"].remedy
+    foreign = replace(OUTBOX, owner="root")
+    assert "outbox_of_another" in codes(make_facts(agent=full, outboxes=(foreign,)))
+
+
+def test_a_forwarder_has_a_minute_to_be_heard() -> None:
+    young = make_condition(make_gateway(pulled_s=None)).model_copy(update={"uptime_s": 5.0})
+    assert codes(make_facts(agent=young)) == []
 
 
 def test_every_code_of_an_agent_is_explained_once() -> None:
