@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from edge.dating import FLOOR, Dating
 from edge.host import Host
-from edge.outbox import account, schema
+from edge.outbox import account, aside, schema
 from edge.outbox.account import Counts, Voice
+from edge.outbox.adoption import adopt
 from edge.outbox.bounds import Bounds
 from edge.outbox.room import STEP, give_up, let_go, make_room, shed_old
-from edge.outbox.salvage import adopt, clear_aside, move_aside, salvage
+from edge.outbox.salvage import make_way, plan, salvage, salvage_at_once
 from edge.outbox.schema import MEMORY
 from edge.outbox.shelf import Shelf
 from edge.record import Arrival, Record
@@ -74,6 +74,7 @@ class Outbox:
         self._retry_at = 0.0
         self._shed_at = 0.0
         self._said: dict[Epoch, EpochReceipt] = {}
+        self._bringing = False
         self.generation = 0
         """Grows whenever records got other numbers, or settled ones became unsettled."""
         self.present = Epoch("")
@@ -157,9 +158,11 @@ class Outbox:
 
     def _attach(self) -> Shelf:
         """Open the file and make it this machine's own."""
+        aside.finish_move(self._path)
         shelf = Shelf(self._path)
         try:
             shelf.begin()
+            plan(self._path, shelf)
             machine = shelf.fact("machine_id")
             shelf.keep("machine_id", self._host.machine_id)
             if machine not in (None, self._host.machine_id):
@@ -194,22 +197,12 @@ class Outbox:
         return True
 
     def _begin_file(self) -> None:
-        """Move the damaged file aside and begin a new one with what can still be read of it."""
-        aside = move_aside(self._path, self._clock.now())
-        shelf = self._attach()
-        try:
-            shelf.begin()
-            saved = salvage(aside, shelf, self._voice())
-            shelf.commit()
-        except BaseException:
-            shelf.close()
-            raise
-        self._disk = shelf
+        """Move the damaged file aside and begin a new one with what can soon be read of it."""
+        moved_to = aside.move(self._path, self._clock.now())
+        self._disk = self._attach()
         self.generation += 1
-        _log.error("outbox_damaged", moved_to=str(aside), saved=saved, epoch=shelf.epoch)
-        with suppress(OSError):
-            for old in clear_aside(self._path):
-                _log.warning("damaged_file_deleted", path=str(old))
+        _log.error("outbox_damaged", moved_to=str(moved_to), epoch=self._disk.epoch)
+        salvage_at_once(self._path, self._disk, self.bounds, self._voice())
 
     def _recover(self) -> None:
         """Bring the volatile epoch to the disk, if it takes again."""
@@ -305,6 +298,7 @@ class Outbox:
             if entry.epoch == shelf.epoch and foreign:
                 self._renew(shelf, "conflict" if entry.conflict else "unknown_numbers")
             else:
+                self.generation += make_way(shelf, entry, self._voice())
                 self._said[entry.epoch] = entry
 
     def declare_damaged(self, positions: Iterable[int]) -> int:
@@ -379,7 +373,20 @@ class Outbox:
         if self.shedding and self._clock.monotonic() - self._shed_at >= _CALM_S:
             self.shedding = False
             _log.info("outbox_ended_to_shed", path=str(self._path), shed=self.shed)
-        return moved + shed
+        return moved + shed or self._mend()
+
+    def _mend(self) -> int:
+        """Do a step for what is damaged; how many records, 0 at the end."""
+        if self.volatile:
+            return 0
+        shelf = self._shelf
+        lost = self.declare_damaged(shelf.unreadable)
+        shelf.unreadable.clear()
+        brought = salvage(self._path, shelf, self.bounds, self._voice())
+        if self._bringing and not brought:
+            self.generation += 1  # what was brought lies before what was read
+        self._bringing = brought > 0
+        return lost + brought
 
     def count(self) -> Counts:
         """How the outbox stands; numbers are those of the present epoch."""

@@ -1,139 +1,315 @@
-"""Records on the move: out of a damaged file, or out of memory."""
+"""What can still be read of damaged files, brought into the new one step by step.
+
+How far it came is kept in the new file, by the transaction that brings the records: whenever the
+process ends, the next one goes on from there. Every file beside the outbox that this does not call
+done is read.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import replace
-from datetime import datetime
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from edge.outbox.account import Voice, complement, declare_gone, join_ranges
+from edge.outbox import aside, rows, schema
+from edge.outbox.account import Range, Voice, complement, declare_gone
+from edge.outbox.bounds import Bounds
+from edge.outbox.room import HELD_SHARE, measure
 from edge.outbox.shelf import Shelf
-from edge.record import Arrival, Record
+from edge.record import Record
+from khaen import log
 from khaen.ids import Epoch
+from khaen.receipt import EpochReceipt
 from khaen.uplink import Kind
 
-KEPT_ASIDE: Final = 2
-"""Damaged files that stay, for whoever wants to know what happened."""
-_PARTS: Final = ("", "-wal", "-shm")
-_MARK: Final = ".damaged-"
+STEP: Final = 1024
+"""Rows that are read in one transaction."""
+_MOMENT_S: Final = 1.0
+"""The radio waits for so long; then what is heard comes first."""
+_LEAST_ROW: Final = 16
+"""A row takes more bytes than this: its texts alone do."""
+_END: Final = 1 << 42
+"""No position is as high."""
+_COURSE: Final = "salvage "
+_MADE: Final = "gone from "
+_ROWS: Final = (
+    f"SELECT {rows.COLUMNS} FROM record r NOT INDEXED {rows.JOINED}"  # noqa: S608
+    " WHERE r.settled_at IS NULL AND r.id >= ? ORDER BY r.id LIMIT ?"
+)
+_FOR_NOW: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
+)
+"""Errors that say nothing of the file."""
+_log = log.logger()
 
 
-def move_aside(path: Path, at: datetime) -> Path:
-    """Rename the file and what SQLite keeps beside it; return its new name. Raises OSError."""
-    aside = path.with_name(f"{path.name}{_MARK}{at.strftime('%Y%m%dT%H%M%S%fZ')}")
-    for suffix in _PARTS:
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """How far the reading of one damaged file came.
 
-
-def clear_aside(path: Path) -> list[Path]:
-    """Delete the oldest of the damaged files beside `path`; return which. Raises OSError."""
-    names = {
-        file.name.removesuffix("-wal").removesuffix("-shm")
-        for file in path.parent.glob(f"{path.name}{_MARK}*")
-    }
-    # By when they were written: where the clock was not set, a name lies.
-    damaged = sorted(
-        (file for name in names if (file := path.with_name(name)).exists()),
-        key=lambda file: file.stat().st_mtime_ns,
-    )
-    for file in damaged[:-KEPT_ASIDE]:
-        for suffix in _PARTS:
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
-    return damaged[:-KEPT_ASIDE]
-
-
-def salvage(damaged: Path, into: Shelf, voice: Voice) -> int:
-    """Number anew what can be read of a damaged file; return how many records.
-
-    Its other numbers are declared gone as damaged; those that were committed before stay so. Where
-    not even the epoch can be read, or its last records, the audit shows them missing.
+    `after` is the position in it up to which it is read, `place` the one that the next record gets;
+    `moved` and `kept` are numbers of each epoch that got others, and those that did not.
     """
-    epochs: list[tuple[int, Epoch, int]] = []
-    records: list[Record] = []
+
+    place: int = 0
+    after: int = 0
+    records: int = 0
+    done: bool = False
+    moved: dict[str, list[Range]] = field(default_factory=dict)
+    kept: dict[str, list[Range]] = field(default_factory=dict)
+
+
+def plan(path: Path, into: Shelf) -> list[Path]:
+    """Take note of damaged files that are new, and set positions apart for what they hold, so that
+    what is heard from now on comes behind. What a damaged file says of older ones goes on to count.
+
+    Return all of them, oldest first. Raises sqlite3.OperationalError where the disk refuses.
+    """
     try:
-        source = Shelf(damaged, read_only=True)
-    except sqlite3.DatabaseError:
+        sizes = {file: aside.measure(file) for file in aside.find(path)}
+    except OSError as error:
+        raise sqlite3.OperationalError(str(error)) from error
+    new = [file for file in sizes if into.fact(_COURSE + file.name) is None]
+    known: dict[str, _Course] = {}
+    for file in new:
+        known |= _read_courses(file)
+    for file in new:
+        course = known.get(file.name, _Course())
+        course.place = into.position + 1
+        into.position += sizes[file] // _LEAST_ROW + 1
+        _keep(into, file, course)
+        into.mark()
+    return list(sizes)
+
+
+def _read_courses(file: Path) -> dict[str, _Course]:
+    try:
+        with closing(schema.connect(file, read_only=True)) as db:
+            facts = db.execute("SELECT key, value FROM fact").fetchall()
+        return {
+            key.removeprefix(_COURSE): _parse(value)
+            for key, value in facts
+            if key.startswith(_COURSE)
+        }
+    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _parse(value: str) -> _Course:
+    course = _Course(**json.loads(value))
+    for numbers in (course.moved, course.kept):
+        for name, ranges in numbers.items():
+            numbers[name] = [(first, last) for first, last in ranges]
+    return course
+
+
+def _keep(into: Shelf, file: Path, course: _Course) -> None:
+    into.keep(_COURSE + file.name, json.dumps(asdict(course), separators=(",", ":")))
+
+
+def salvage(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> int:
+    """Bring some records of the oldest damaged file that is not done; 0 where there is none, or no
+    room yet.
+    """
+    files = plan(path, into)
+    for file in files:
+        course = _parse(into.fact(_COURSE + file.name) or "{}")
+        if not course.done:
+            used, limit = measure(into, bounds)
+            if used > limit * HELD_SHARE:
+                return 0
+            return _advance(file, course, into, voice)
+    with suppress(OSError):
+        for old in aside.clear(files):
+            _log.warning("damaged_file_deleted", path=str(old))
+    return 0
+
+
+def salvage_at_once(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> None:
+    """Bring what can be brought in a moment, each step by a transaction; the rest comes later."""
+    give_up = time.monotonic() + _MOMENT_S
+    more = 1
+    while more and time.monotonic() < give_up:
+        into.begin()
+        try:
+            more = salvage(path, into, bounds, voice)
+            into.commit()
+        except sqlite3.DatabaseError as error:
+            into.rollback()
+            _log.warning("salvage_postponed", path=str(path), error=str(error))
+            return
+
+
+def _advance(file: Path, course: _Course, into: Shelf, voice: Voice) -> int:
+    try:
+        with closing(schema.connect(file, read_only=True)) as db:
+            records = _read_on(db, course)
+            ends = _read_ends(db) if course.done else []
+    except sqlite3.DatabaseError as error:
+        _log.warning("salvage_postponed", path=str(file), error=str(error))
         return 0
+    _bring(records, course, into)
+    if course.done:
+        _account(ends, course, into, voice)
+        _log.error("outbox_salvaged", path=str(file), saved=course.records)
+    _keep(into, file, course)
+    return STEP
+
+
+# -- reading what is damaged ------------------------------------------------
+
+
+def _read_on(db: sqlite3.Connection, course: _Course) -> list[Record]:
+    """Read up to STEP rows, or to the next damaged place and over it."""
+    found: list[Any] = []
     try:
-        epochs = source.epochs()
-        records.extend(source.every())
-    except sqlite3.DatabaseError:
-        # Behind the damage there may be more.
-        records.extend(_read_backwards(source, {record.position for record in records}))
-    finally:
-        source.close()
-    ends = _find_ends(records)
-    epochs = [(row, name, max(last, ends.get(name, 0))) for row, name, last in epochs]
-    moved = _move(epochs, records, into, voice)
-    ended = {name: last for _, name, last in epochs}
-    for row, name, last in into.epochs():
-        if name in ended:
-            read = sorted(record.number.seq for record in records if record.number.epoch == name)
-            lost = complement(read, ended[name])
-            declare_gone(into, (row, name, last), lost, "damaged", voice)
-    return moved
+        for row in db.execute(_ROWS, (course.after + 1, STEP)):
+            found.append(row)  # noqa: PERF402 (what came before an error stays)
+        course.done = len(found) < STEP
+    except sqlite3.DatabaseError as error:
+        _judge(error)
+        # A cursor is one row ahead, and what it then meets costs the row before.
+        behind = found[-1][0] if found else course.after
+        one = _peek(db, behind + 1)
+        if one is None:
+            beyond = _pass_over(db, behind)
+            course.done, course.after = beyond is None, beyond or behind
+        found += one or ()
+    course.after = max([course.after, *(row[0] for row in found[-1:])])
+    return [record for row in found if (record := rows.read(row)) is not None]
 
 
-def _find_ends(records: Iterable[Record]) -> dict[Epoch, int]:
-    """The highest number read of each epoch."""
-    ends: dict[Epoch, int] = {}
-    for record in records:
-        ends[record.number.epoch] = max(ends.get(record.number.epoch, 0), record.number.seq)
+def _judge(error: sqlite3.DatabaseError) -> None:
+    """Raise again what is not the file's fault."""
+    if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FOR_NOW:
+        raise error
+
+
+def _pass_over(db: sqlite3.Connection, after: int) -> int | None:
+    """The first position behind `after` from which can be read on; None where there is none."""
+    low, high = 0, 1
+    while _peek(db, after + high + 1) is None:
+        low, high = high, high * 2
+        if high > _END:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _peek(db, after + middle + 1) is None:
+            low = middle
+        else:
+            high = middle
+    return after + high
+
+
+def _peek(db: sqlite3.Connection, position: int) -> list[Any] | None:
+    """The first row from a position on, if there is one; None where it cannot be read."""
+    try:
+        return db.execute(_ROWS, (position, 1)).fetchall()
+    except sqlite3.DatabaseError as error:
+        _judge(error)
+        return None
+
+
+def _read_ends(db: sqlite3.Connection) -> list[tuple[Epoch, int]]:
+    """Every epoch and its last number, as far as can be read: by the records, and by their index,
+    which lies elsewhere in the file.
+    """
+    ends: list[tuple[Epoch, int]] = []
+    for row, name, last in _query(db, "SELECT id, epoch, last_seq FROM epoch ORDER BY id"):
+        lasts = (
+            *_query(db, "SELECT seq FROM record WHERE epoch = ? ORDER BY id DESC LIMIT 1", row),
+            *_query(
+                db,
+                "SELECT max(seq) FROM record INDEXED BY record_open"
+                " WHERE settled_at IS NULL AND epoch = ?",
+                row,
+            ),
+        )
+        ends.append((Epoch(name), max([last, *(end for (end,) in lasts if end)])))
     return ends
 
 
-def _read_backwards(source: Shelf, known: set[int]) -> list[Record]:
-    found: list[Record] = []
+def _query(db: sqlite3.Connection, query: str, *values: Any) -> Iterator[Any]:
     try:
-        for record in source.every(backwards=True):
-            if record.position in known:
-                break
-            found.append(record)
-    except sqlite3.DatabaseError:
-        pass
-    return found[::-1]
+        yield from db.execute(query, values)
+    except sqlite3.DatabaseError as error:
+        _judge(error)
 
 
-def adopt(memory: Shelf, disk: Shelf, voice: Voice) -> int:
-    """Bring a volatile epoch to the disk, under new numbers; return how many records."""
-    return _move(memory.epochs(), list(memory.every()), disk, voice)
+# -- writing what was read --------------------------------------------------
 
 
-def _move(
-    epochs: list[tuple[int, Epoch, int]],
-    records: list[Record],
-    into: Shelf,
-    voice: Voice,
-) -> int:
-    """Number records anew in `into`, and account there for the numbers that they had."""
+def _bring(records: list[Record], course: _Course, into: Shelf) -> None:
     moving = [record for record in records if record.kind is not Kind.GONE]
-    into.append([_arrival(record) for record in moving])
-    for _, name, last in epochs:
-        row = into.adopt_epoch(name, last)
-        kept = [r for r in records if r.kind is Kind.GONE and r.number.epoch == name]
-        for record in kept:
-            into.position += 1
-            into.insert([replace(record, position=into.position)], row)
-        ranges = join_ranges(sorted(r.number.seq for r in moving if r.number.epoch == name))
-        declare_gone(into, (row, name, last), ranges, "released", voice)
-    return len(moving)
+    for record in records:
+        numbers = course.kept if record.kind is Kind.GONE else course.moved
+        _add(numbers.setdefault(record.number.epoch, []), record.number.seq)
+    into.bring(moving, course.place)
+    course.place += len(moving)
+    course.records += len(moving)
+    for record in records:
+        if record.kind is Kind.GONE:
+            _bring_gone(record, course, into)
 
 
-def _arrival(record: Record) -> Arrival:
-    return Arrival(
-        kind=record.kind,
-        frame=record.frame,
-        priority=record.priority,
-        origin=record.origin,
-        instant=record.instant,
-        heard=0.0,
-        live_s=0.0,
-        device=record.device,
-        topic=record.topic,
-    )
+def _bring_gone(record: Record, course: _Course, into: Shelf) -> None:
+    """Keep its number, because it speaks of its epoch's; once, though the file be read twice."""
+    if not into.fetch([record.number]):
+        row, _ = _find_epoch(into, record.number.epoch)
+        into.insert([replace(record, position=course.place)], row)
+        course.place += 1
+
+
+def _find_epoch(into: Shelf, name: Epoch) -> tuple[int, int]:
+    """The row and the last number of an epoch, which is adopted where it is not known."""
+    for row, known, last in into.epochs():
+        if known == name:
+            return row, last
+    return into.adopt_epoch(name, 0), 0
+
+
+def _add(ranges: list[Range], seq: int) -> None:
+    if ranges and ranges[-1][1] == seq - 1:
+        ranges[-1] = (ranges[-1][0], seq)
+    else:
+        ranges.append((seq, seq))
+
+
+def _account(ends: list[tuple[Epoch, int]], course: _Course, into: Shelf, voice: Voice) -> None:
+    """Declare every other number of the damaged file gone: as released what has another now, else
+    as damaged; those that were committed before stay so.
+
+    Where not even the epoch can be read, or its last records, the audit shows them missing.
+    """
+    for name, end in ends:
+        moved, kept = course.moved.get(name, []), course.kept.get(name, [])
+        row, known = _find_epoch(into, name)
+        last = max([end, known, *(high for _, high in (*moved, *kept))])
+        read = (seq for low, high in sorted((*moved, *kept)) for seq in range(low, high + 1))
+        lost = complement(read, last)
+        into.keep(_MADE + name, str(last + 1))
+        told = declare_gone(into, (row, name, last), moved, "released", voice)
+        declare_gone(into, (row, name, last + told), lost, "damaged", voice)
+
+
+def make_way(into: Shelf, entry: EpochReceipt, voice: Voice) -> bool:
+    """Number what `_account` said anew, where a receipt knows of more numbers than could be read:
+    it took numbers that records have, which are then declared gone where nobody has them. Whether
+    it was so.
+    """
+    made = into.fact(_MADE + entry.epoch)
+    row, last = _find_epoch(into, entry.epoch) if made else (0, 0)
+    if made is None or entry.upto <= last:
+        return False
+    first = int(made)
+    into.shift(row, first, entry.upto + 1 - first)
+    into.keep(_MADE + entry.epoch, str(entry.upto + 1))
+    last += entry.upto + 1 - first
+    lost = [(max(low, first), high) for low, high in entry.missing if high >= first]
+    declare_gone(into, (row, entry.epoch, last), lost, "damaged", voice)
+    return True

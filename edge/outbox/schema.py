@@ -58,6 +58,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         timeout=_BUSY_S,
         check_same_thread=False,
     )
+    db.text_factory = _read_text
     try:
         if not read_only:
             _prepare(db)
@@ -65,6 +66,11 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _read_text(data: bytes) -> str:
+    """What a damaged card says is not always UTF-8: that costs a row, not the reading of others."""
+    return data.decode(errors="replace")
 
 
 def _prepare(db: sqlite3.Connection) -> None:

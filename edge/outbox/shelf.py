@@ -13,25 +13,22 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge.outbox import schema
+from edge.outbox import rows, schema
 from edge.outbox.schema import MEMORY
-from edge.record import Arrival, Instant, Record
-from khaen.clock import Rung, from_micros, to_micros
+from edge.record import Arrival, Record
+from khaen.clock import from_micros, to_micros
 from khaen.ids import Epoch
-from khaen.uplink import Kind, Number, Origin
+from khaen.uplink import Number
 
 MEMORY_POSITIONS = 1 << 40
 """Positions of the volatile epoch begin here, after all those of any file."""
-_COLUMNS = (
-    "r.id, e.epoch, r.seq, r.kind, r.priority, r.origin, r.device, r.topic, r.clock, r.heard_at,"
-    " b.boot_id, r.boot_us, r.frame"
-)
-_FROM = " FROM record r JOIN epoch e ON e.id = r.epoch JOIN boot b ON b.id = r.boot "
+_SELECT = f"SELECT {rows.COLUMNS} FROM record r {rows.JOINED} WHERE r.settled_at IS NULL"  # noqa: S608
 
 
 class _Gap(NamedTuple):
@@ -60,6 +57,8 @@ class Shelf:
         self.unsettled = self.settled = 0
         """Records of either state; counting them at each look would read the whole file."""
         self._lasting = 0, 0
+        self.unreadable: set[int] = set()
+        """Positions of damaged rows that were met."""
         self.db = schema.connect(path, read_only=read_only)
         try:
             self._load()
@@ -171,6 +170,20 @@ class Shelf:
         self.db.execute("INSERT INTO epoch VALUES (?, ?, ?)", (lowest - 1, name, last_seq))
         return int(lowest) - 1
 
+    def shift(self, row: int, first: int, by: int) -> None:
+        """Number an epoch's records from `first` on anew, higher, and take them as unsent."""
+        found = self.db.execute(
+            "SELECT id, settled_at FROM record WHERE epoch = ? AND seq >= ? ORDER BY seq DESC",
+            (row, first),
+        ).fetchall()
+        self.db.executemany(
+            "UPDATE record SET seq = seq + ?, settled_at = NULL WHERE id = ?",
+            ((by, position) for position, _ in found),
+        )
+        settled = sum(settled_at is not None for _, settled_at in found)
+        self.unsettled, self.settled = self.unsettled + settled, self.settled - settled
+        self.db.execute("UPDATE epoch SET last_seq = last_seq + ? WHERE id = ?", (by, row))
+
     def mark(self) -> None:
         """Write down how far the present epoch has come, beside its records."""
         self.set_last_seq(self.last_seq)
@@ -211,6 +224,24 @@ class Shelf:
             records.append(self._place(arrival, Number(epoch=self.epoch, seq=self.last_seq)))
         self.insert(records, self._epoch_id)
         return records
+
+    def bring(self, records: Sequence[Record], position: int) -> None:
+        """Store another file's records under new numbers, at positions that were set apart."""
+        first = self.last_seq + 1
+        self.insert(
+            (
+                replace(
+                    record,
+                    position=position + index,
+                    number=Number(epoch=self.epoch, seq=first + index),
+                )
+                for index, record in enumerate(records)
+            ),
+            self._epoch_id,
+        )
+        self._gap = _NO_GAP
+        self.last_seq += len(records)
+        self.mark()  # the last position does not tell the last number any more
 
     def append_to(self, row: int, last_seq: int, arrival: Arrival) -> None:
         """Store one more number of any epoch, behind its last."""
@@ -291,61 +322,42 @@ class Shelf:
         return len(positions)
 
     def page(self, *, priority: bool, after: int, limit: int) -> list[Record]:
-        """Unsettled records behind a position, in order."""
-        rows = self.db.execute(
-            f"SELECT {_COLUMNS}{_FROM} WHERE r.settled_at IS NULL AND r.priority = ? AND r.id > ?"
-            " ORDER BY r.id LIMIT ?",
-            (priority, after, limit),
-        )
-        return [self._record(row) for row in rows.fetchall()]
+        """Unsettled records behind a position, in order; none only where no more can be read."""
+        while True:
+            found = self.db.execute(
+                f"{_SELECT} AND r.priority = ? AND r.id > ? ORDER BY r.id LIMIT ?",
+                (priority, after, limit),
+            ).fetchall()
+            records = list(self._read(found))
+            if records or not found:
+                return records
+            after = found[-1][0]
 
     def fetch(self, numbers: Iterable[Number]) -> list[Record]:
         """Those of the records that are still unsettled."""
-        records = []
-        for number in numbers:
-            row = self.db.execute(
-                f"SELECT {_COLUMNS}{_FROM} WHERE r.settled_at IS NULL"
-                " AND e.epoch = ? AND r.seq = ?",
-                (number.epoch, number.seq),
+        found = (
+            self.db.execute(
+                f"{_SELECT} AND e.epoch = ? AND r.seq = ?", (number.epoch, number.seq)
             ).fetchone()
-            if row is not None:
-                records.append(self._record(row))
-        return records
+            for number in numbers
+        )
+        return list(self._read(row for row in found if row is not None))
 
-    def every(self, *, backwards: bool = False) -> Iterator[Record]:
+    def every(self) -> Iterator[Record]:
         """All unsettled records, in order."""
-        order = "DESC" if backwards else "ASC"
-        rows = self.db.execute(
-            f"SELECT {_COLUMNS}{_FROM} WHERE r.settled_at IS NULL ORDER BY r.id {order}"
-        )
-        for row in rows:
-            yield self._record(row)
+        return self._read(self.db.execute(f"{_SELECT} ORDER BY r.id"))
 
-    def _record(self, row: Any) -> Record:
-        (
-            position, epoch, seq, kind, priority, origin, device, topic, clock, heard_at,
-            boot_id, boot_us, frame,
-        ) = row  # fmt: skip
-        dated = clock is not None
-        after, before = (None, None) if dated else self._true_times(position)
-        return Record(
-            position=position,
-            number=Number(epoch=epoch, seq=seq),
-            kind=Kind(kind),
-            frame=frame,
-            priority=bool(priority),
-            origin=Origin(origin),
-            instant=Instant(
-                boot_id=boot_id,
-                boot_us=boot_us,
-                at=from_micros(heard_at) if dated else None,
-                clock=Rung(clock) if dated else None,
-            ),
-            device=device,
-            topic=topic,
-            after=after,
-            before=before,
-        )
+    def _read(self, found: Iterable[Any]) -> Iterator[Record]:
+        """Rows as records; those that are damaged are noted, and passed over."""
+        for row in found:
+            record = rows.read(row)
+            if record is None:
+                self.unreadable.add(row[0])
+            elif record.instant.clock is None:
+                after, before = self._true_times(record.position)
+                yield replace(record, after=after, before=before)
+            else:
+                yield record
 
     def _true_times(self, position: int) -> tuple[datetime | None, datetime | None]:
         """The nearest true times on both sides of a position.
@@ -368,7 +380,8 @@ class Shelf:
 
     def _find_true(self, where: str, position: int) -> tuple[int, int] | None:
         row: tuple[int, int] | None = self.db.execute(
-            f"SELECT id, heard_at FROM record WHERE clock IS NOT NULL AND id {where} LIMIT 1",  # noqa: S608
+            "SELECT id, heard_at FROM record WHERE clock IS NOT NULL"  # noqa: S608
+            f" AND heard_at BETWEEN 0 AND {rows.MAX_MICROS} AND id {where} LIMIT 1",
             (position,),
         ).fetchone()
         return row

@@ -1,0 +1,303 @@
+"""Damaged outboxes: what can be read of them comes, however often the process ends meanwhile."""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edge.outbox import aside, salvage
+from edge.outbox.outbox import Outbox
+from khaen.ids import Epoch
+from khaen.receipt import EpochReceipt
+from khaen.uplink import Kind
+from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox, make_receipt
+from tests.edge.test_outbox import Ledger, drain, payload_of, read_all, settled_of
+
+PAGE = 4096
+FRAMES = 2000
+
+
+def fill(path: Path, count: int = FRAMES) -> Epoch:
+    """An outbox of so many frames, closed; its epoch."""
+    outbox = make_outbox(path)
+    arrivals = [make_arrival(payload(number)) for number in range(1, count + 1)]
+    outbox.run([partial(outbox.append, arrivals)])
+    epoch = outbox.present
+    outbox.close()
+    return epoch
+
+
+def payload(number: int) -> bytes:
+    return b"\x40%05d" % number + b"x" * 150
+
+
+def ruin(path: Path, mark: bytes) -> int:
+    """Overwrite the page in which these bytes lie first; how many frames it had."""
+    content = path.read_bytes()
+    start = content.index(mark) // PAGE * PAGE
+    lost = content[start : start + PAGE].count(b"x" * 150)
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\x55" * PAGE)
+    return lost
+
+
+def keep_house(outbox: Outbox) -> None:
+    while outbox.run([outbox.prune])[0]:
+        pass
+
+
+def frames(outbox: Outbox) -> list[bytes]:
+    return [payload_of(record) for record in read_all(outbox) if record.kind is not Kind.GONE]
+
+
+def words(outbox: Outbox, epoch: Epoch) -> dict[int, tuple[str, list[list[int]]]]:
+    """What is said to be gone of an epoch, by the number under which it is said."""
+    said: dict[int, tuple[str, list[list[int]]]] = {}
+    for record in read_all(outbox):
+        if record.kind is Kind.GONE and record.number.epoch == epoch:
+            body = json.loads(payload_of(record))
+            said[record.number.seq] = body["reason"], body["ranges"]
+    return said
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(salvage, "STEP", 100)
+    monkeypatch.setattr(salvage, "_MOMENT_S", 0.0)
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("life", [1, 3])
+def test_a_process_that_ends_again_and_again_loses_nothing_more(tmp_path: Path, life: int) -> None:
+    """Each process lives for some steps, and ends in the middle of one."""
+    path, ledger = tmp_path / "outbox.sqlite", Ledger("one")
+    old = fill(path)
+    lost = ruin(path, payload(500)) + ruin(path, payload(1500))
+    first = make_outbox(path)
+    read_all(first)
+    for _ in range(10):
+        outbox = make_outbox(path)
+        for _ in range(life):
+            outbox.run([outbox.prune])
+        shelf = outbox._shelf
+        shelf.begin()
+        salvage.salvage(path, shelf, BOUNDS, outbox._voice())
+        shelf.db.execute("ROLLBACK")  # as the next process finds it
+        outbox.close()
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    saved = frames(outbox)
+    assert saved == sorted(set(saved)), "each once, in the order in which it was heard"
+    assert len(saved) == FRAMES - lost
+    drain(outbox, ledger)
+    assert settled_of(ledger, old) == list(range(1, max(settled_of(ledger, old)) + 1))
+    assert settled_of(ledger, outbox.present) == list(range(1, len(saved) + 1))
+    outbox.close()
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_what_is_heard_meanwhile_comes_behind_and_keeps_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path)
+    ruin(path, payload(500))
+    outbox = make_outbox(path)
+    read_all(outbox)
+    given: list[int] = []
+    for number in range(1, 4):
+        outbox.run([outbox.prune])
+        stored = outbox.run([partial(outbox.append, [make_arrival(b"new %d" % number)])])[0]
+        given += [record.number.seq for record in stored.records]
+        outbox.close()
+        outbox = make_outbox(path)
+    generation = outbox.generation
+    keep_house(outbox)
+    assert outbox.generation > generation, "the backlog is read from its beginning"
+    assert frames(outbox)[-3:] == [b"new 1", b"new 2", b"new 3"]
+    numbers = [r.number.seq for r in read_all(outbox) if r.number.epoch == outbox.present]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1)), "none was given twice"
+    assert set(given) <= set(numbers)
+    outbox.close()
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_new_file_that_is_damaged_before_the_old_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path)
+    lost = ruin(path, payload(500))
+    outbox = make_outbox(path)
+    read_all(outbox)
+    for _ in range(8):
+        outbox.run([outbox.prune])
+    outbox.close()
+    lost += ruin(path, payload(300))
+    outbox = make_outbox(path)
+    read_all(outbox)
+    outbox.close()
+    os.utime(path)
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    saved = frames(outbox)
+    assert len(saved) == len(set(saved)) == FRAMES - lost
+    outbox.close()
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_it_waits_for_room(tmp_path: Path) -> None:
+    """What is saved fills the new file, and goes on once that was receipted: nothing is shed."""
+    path, ledger = tmp_path / "outbox.sqlite", Ledger("one")
+    fill(path)
+    lost = ruin(path, payload(500))
+    bounds = replace(BOUNDS, quota=60 * PAGE)
+    outbox = make_outbox(path, bounds=bounds)
+    outbox.run([partial(outbox.obey, ledger.answer())])
+    read_all(outbox)
+    rounds = 0
+    while len(ledger.committed) < FRAMES - lost and rounds < 50:
+        rounds += 1
+        keep_house(outbox)
+        for record in read_all(outbox):
+            ledger.take(record)
+        outbox.run([partial(outbox.obey, ledger.answer())])
+    sent = {told for told in ledger.committed.values() if told.startswith(b"@")}
+    assert len(sent) == FRAMES - lost
+    assert rounds > 2
+    assert outbox.shed == 0
+    outbox.close()
+
+
+def test_a_crash_between_the_renames(tmp_path: Path) -> None:
+    """The log is not torn from its file."""
+    path, crashed = tmp_path / "outbox.sqlite", tmp_path / "crashed"
+    crashed.mkdir()
+    outbox = make_outbox(path)
+    outbox.run([partial(outbox.append, [make_arrival(payload(n)) for n in range(100)])])
+    for suffix in ("", "-wal", "-shm"):
+        shutil.copy(path.with_name(path.name + suffix), crashed)
+    outbox.close()
+    file = crashed / path.name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aside, "_keep_names", _crash)
+        with pytest.raises(KeyboardInterrupt):
+            aside.move(file, START)
+    outbox = make_outbox(file)
+    keep_house(outbox)
+    assert len(frames(outbox)) == 100
+    outbox.close()
+
+
+def _crash(_folder: Path) -> None:
+    raise KeyboardInterrupt
+
+
+# -- the number of the word gone ----------------------------------------------
+
+
+def test_the_word_gone_takes_no_number_that_the_index_knows(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    old = fill(path)
+    lost = ruin(path, payload(FRAMES))
+    outbox = make_outbox(path)
+    read_all(outbox)
+    keep_house(outbox)
+    kept = FRAMES - lost
+    assert words(outbox, old) == {
+        FRAMES + 1: ("released", [[1, kept]]),
+        FRAMES + 2: ("damaged", [[kept + 1, FRAMES]]),
+    }
+    outbox.close()
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[tuple[Outbox, Epoch, int]]:
+    """An outbox that said of an epoch that it is gone, as if its end could not be read at all; the
+    epoch, and what it takes for its last number.
+    """
+    path = tmp_path / "outbox.sqlite"
+    old = fill(path)
+    lost = ruin(path, payload(FRAMES))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("DELETE FROM sqlite_master WHERE name = 'record_open'")
+        db.commit()
+    outbox = make_outbox(path)
+    read_all(outbox)
+    keep_house(outbox)
+    yield outbox, old, FRAMES - lost
+    outbox.close()
+
+
+def test_a_receipt_tells_that_there_were_more_numbers(told: tuple[Outbox, Epoch, int]) -> None:
+    outbox, old, last = told
+    assert list(words(outbox, old)) == [last + 1]
+    generation = outbox.generation
+    receipt = EpochReceipt(
+        epoch=old, watermark=1000, upto=FRAMES, missing=((1001, 1100), (FRAMES - 2, FRAMES - 1))
+    )
+    for _ in range(2):
+        outbox.run([partial(outbox.obey, make_receipt(receipt))])
+        assert words(outbox, old) == {
+            FRAMES + 1: ("released", [[1, last]]),
+            FRAMES + 2: ("damaged", [[FRAMES - 2, FRAMES - 1]]),
+        }
+    assert outbox.generation > generation
+    everything = EpochReceipt(epoch=old, watermark=FRAMES + 2, upto=FRAMES + 2)
+    outbox.run([partial(outbox.obey, make_receipt(everything))])
+    assert not words(outbox, old)
+
+
+# -- single rows --------------------------------------------------------------
+
+
+SPOILED = {
+    "frame": "x'22ff40'",
+    "frame is text": "'text'",
+    "kind": "'morawan'",
+    "origin": "'sadio'",
+    "topic": "CAST(x'fffe' AS TEXT)",
+    "device": "CAST(x'c328' AS TEXT)",
+    "clock": "'gqs'",
+    "heard_at": "1 << 62",
+    "boot_us": "1 << 62",
+}
+"""What a card may make of a column."""
+
+
+@pytest.mark.parametrize("column", SPOILED)
+@pytest.mark.parametrize("priority", [False, True])
+def test_a_row_that_cannot_be_read_is_declared_gone(
+    tmp_path: Path, column: str, priority: bool
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = make_outbox(path)
+    arrivals = [
+        make_arrival(payload(n), priority=priority, at=None if n == 8 else START) for n in range(20)
+    ]
+    outbox.run([partial(outbox.append, arrivals)])
+    numbers = [record.number for record in read_all(outbox)]
+    name = column.split(maxsplit=1)[0]
+    outbox._shelf.db.execute(f"UPDATE record SET {name} = {SPOILED[column]} WHERE seq = 7")
+    assert [r.number.seq for r in read_all(outbox)] == [n for n in range(1, 21) if n != 7]
+    assert len(outbox.run([partial(outbox.fetch, numbers)])[0]) == 19
+    keep_house(outbox)
+    assert words(outbox, outbox.present) == {21: ("damaged", [[7, 7]])}
+    assert outbox.run([outbox.count])[0].backlog == 20
+    outbox.close()
+
+
+def test_rows_that_cannot_be_read_hide_none_behind_them(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path, 20)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE record SET kind = 'morawan' WHERE seq < 18")
+        db.commit()
+    outbox = make_outbox(path)
+    assert [record.number.seq for record in read_all(outbox)] == [18, 19, 20]
+    outbox.close()
