@@ -96,20 +96,20 @@ class ForwardSettings(Section):
     """Messages handed to the broker and not yet acknowledged; the backlog takes half of it."""
     backlog_window: int = Field(default=256, ge=4, le=4096)
     """Late frames sent and not yet receipted."""
-    backlog_rate: float = Field(default=1000.0, gt=0, le=100_000)
+    backlog_rate: float = Field(default=1000.0, ge=1, le=100_000)
     """Late frames per second at most; fewer while the broker is slow to answer. What receipts allow
     is some 960: three quarters of the backlog's window, five times a second."""
-    resend_priority_s: float = Field(default=5.0, gt=0)
+    resend_priority_s: float = Field(default=5.0, ge=1, le=3600)
     """A priority frame without receipt is sent again this long after its PUBACK, then doubling …"""
-    resend_priority_max_s: float = Field(default=60.0, gt=0)
+    resend_priority_max_s: float = Field(default=60.0, ge=1, le=3600)
     """… up to this."""
-    resend_s: float = Field(default=30.0, gt=0)
+    resend_s: float = Field(default=30.0, ge=1, le=3600)
     """The same for other frames …"""
-    resend_max_s: float = Field(default=600.0, gt=0)
+    resend_max_s: float = Field(default=600.0, ge=1, le=3600)
     """… up to this."""
-    hasten_s: float = Field(default=5.0, gt=0)
+    hasten_s: float = Field(default=5.0, gt=0, le=3600)
     """A gap in a receipt hastens only what the broker took at least this long ago."""
-    stuck_s: float = Field(default=20.0, gt=0)
+    stuck_s: float = Field(default=20.0, ge=1, le=3600)
     """A connection whose oldest message is unacknowledged for this long is made anew."""
     puback: bool = False
     """The broker's acknowledgement counts as proof: for a broker without Khaen behind it only.

@@ -45,6 +45,8 @@ _CLOSED: Final = (
     ("concentratord*", _RADIO),
 )
 """What may not, by its pattern, and why."""
+_MOST_HEARTBEAT_S: Final = 120.0
+"""A gateway that is not heard for longer than `alarms.heartbeat_s` (150) is called down."""
 _ELSE: Final = "it is not among the settings that may be"
 
 
@@ -66,7 +68,7 @@ class Local:
         own = self.settings()
         laid = settings.build(EdgeSettings, dict(over), self.document, where="settings")
         _refuse(find_changed(own, laid))  # an empty table opens a source, too
-        _guard_passwords(own, laid)
+        _guard(own, laid)
         return laid
 
 
@@ -77,17 +79,18 @@ def _refuse(keys: Iterable[str]) -> None:
             raise SettingsError(f"{key}: not from afar: {reason}")
 
 
-def _guard_passwords(own: EdgeSettings, laid: EdgeSettings) -> None:
-    """Plain TCP shows a password to whoever answers; with TLS the local `ca_file` says who may.
-
-    Raises SettingsError.
+def _guard(own: EdgeSettings, laid: EdgeSettings) -> None:
+    """Over plain TCP whoever answers is told passwords and all that is heard, and is believed when
+    he says that it is safe; with TLS the local `ca_file` says who may. Raises SettingsError.
     """
-    if laid.mqtt.host != own.mqtt.host and any(
-        each.mqtt.password_file is not None and each.mqtt.ca_file is None for each in laid.of_each()
-    ):
+    if laid.mqtt.host != own.mqtt.host and laid.mqtt.ca_file is None:
         raise SettingsError(
-            "mqtt.host: not from afar without TLS: another host would be told the password; "
+            "mqtt.host: not from afar without TLS: nobody could tell who the other host is; "
             "set mqtt.ca_file on the machine"
+        )
+    if laid.heartbeat_s != own.heartbeat_s and laid.heartbeat_s > _MOST_HEARTBEAT_S:
+        raise SettingsError(
+            f"heartbeat_s: not from afar above {_MOST_HEARTBEAT_S:.0f}: it would be called down"
         )
 
 

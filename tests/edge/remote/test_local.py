@@ -22,10 +22,11 @@ heartbeat_s = 30
 [mqtt]
 host = "home"
 """
+SEALED = '\nca_file = "/etc/khaen/ca.pem"'
 DEFAULTS = flatten(EdgeSettings(gateway_eui="00" * 8, site="kk").model_dump())  # type: ignore[arg-type]
 OPEN = {
     "log_level": st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR"]),
-    "heartbeat_s": st.integers(1, 3600),
+    "heartbeat_s": st.integers(1, 120),
     "mqtt.host": st.sampled_from(["home", "away"]),
     "mqtt.port": st.integers(1, 65535),
     "forward.backlog_rate": st.integers(1, 1000),
@@ -33,7 +34,7 @@ OPEN = {
 }
 
 
-def make(folder: Path, text: str = FILE) -> Local:
+def make(folder: Path, text: str = FILE + SEALED) -> Local:
     file = folder / "edge.toml"
     file.write_text(text)
     return Local(file)
@@ -164,12 +165,37 @@ def test_a_password_is_told_in_the_clear_only_where_the_machine_says(tmp_path: P
     with pytest.raises(SettingsError, match=r"^mqtt\.host: not from afar without TLS"):
         plain.lay(away)
     assert plain.lay({"mqtt": {"host": "home", "port": 1884}}).mqtt.port == 1884
-    sealed = make(tmp_path, FILE + password + '\nca_file = "/etc/khaen/ca.pem"')
-    assert sealed.lay(away).mqtt.host == "away"
+    assert make(tmp_path, FILE + password + SEALED).lay(away).mqtt.host == "away"
     second = '\n[[gateways]]\neui = "0016c001f153a14d"' + password
     with pytest.raises(SettingsError, match="without TLS"):
         make(tmp_path, FILE + second).lay(away)
-    assert make(tmp_path).lay(away).mqtt.host == "away", "there is nothing to tell"
+    with pytest.raises(SettingsError, match="without TLS"):
+        make(tmp_path, FILE).lay(away)  # no password, but all that is heard
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("heartbeat_s", 3600),
+        ("forward.backlog_rate", 1e-300),
+        ("forward.resend_s", 1e300),
+        ("forward.resend_s", 1e-300),
+        ("forward.resend_max_s", 1e300),
+        ("forward.resend_priority_s", 1e300),
+        ("forward.resend_priority_max_s", 1e300),
+        ("forward.hasten_s", 1e300),
+        ("forward.stuck_s", 1e300),
+        ("forward.stuck_s", 1e-9),
+    ],
+)
+def test_what_would_cripple_it_is_refused(tmp_path: Path, key: str, value: float) -> None:
+    with pytest.raises(SettingsError, match=key):
+        make(tmp_path).lay(nest({key: value}))
+
+
+def test_a_slower_heartbeat_of_the_machines_own_stays(tmp_path: Path) -> None:
+    slow = make(tmp_path, FILE.replace("heartbeat_s = 30", "heartbeat_s = 600"))
+    assert slow.lay({"status_s": 5}).heartbeat_s == 600
 
 
 def test_the_environment_lies_over_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

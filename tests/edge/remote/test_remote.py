@@ -79,7 +79,7 @@ class Machine:
         self.file = folder / "edge.toml"
         self.memory = folder / "outbox-remote.json"
         self.loop = VirtualLoop()
-        self.write_file("")
+        self.write_file('mqtt.ca_file = "/etc/khaen/ca.pem"')
         self.boot()
 
     def write_file(self, more: str) -> None:
