@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -63,6 +64,13 @@ def print_family(family: Decoder, scripted: Family | None) -> None:
         quantity = QUANTITIES[name]
         table.add_row(name, escape(quantity.unit), quantity.en, escape(_sources(name, scripted)))
     _print(table)
+
+
+def print_left_raw(keys: Counter[str]) -> None:
+    """Keys that uplinks brought and no entry names, the most frequent first."""
+    _lines("raw", [f"{key}, in {count} uplinks" for key, count in keys.most_common()])
+    if not keys:
+        typer.echo("its uplinks left nothing raw")
 
 
 def print_decoded(decoded: Decoded) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.configured import CONFIG, Config, read
+from commands.configured import CONFIG, Config, ledger, read
 
 if TYPE_CHECKING:
     from decoders.collection import Collection
@@ -37,14 +37,22 @@ def list_(codecs: Codecs = None, config: Config = CONFIG) -> None:
 @app.command()
 def show(
     family: Annotated[str, typer.Argument(help="The family's id.")],
+    seen: Annotated[
+        int,
+        typer.Option(min=0, help="List what so many of its newest uplinks in the ledger left raw."),
+    ] = 0,
     codecs: Codecs = None,
     config: Config = CONFIG,
 ) -> None:
     """Say all that is known of one family."""
     from commands import codec_tables
+    from store import told
 
     with _collection(codecs, config) as collection:
         codec_tables.print_family(collection.family(family), collection.scripted(family))
+    if seen:
+        with ledger(read(config)) as database, database.read() as connection:
+            codec_tables.print_left_raw(told.left_raw(connection, family, seen))
 
 
 @app.command("try")

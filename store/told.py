@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from khaen.clock import Rung, from_micros, to_micros
 from khaen.ids import DevAddr, DevEui
 from khaen.uplink import Origin, Reception, Uplink, Way
+from store import document
 from store.hearing import NOWHERE
 from store.schema import registry, traffic
 
@@ -41,6 +43,14 @@ def decoded(connection: Connection, ids: Iterable[UUID]) -> list[DecodedRow]:
     if not wanted["ids"]:
         return []
     return [DecodedRow(*row) for row in connection.execute(_DECODED, wanted)]
+
+
+def left_raw(connection: Connection, family: str, limit: int) -> Counter[str]:
+    """In how many of a family's newest uplinks each key came that its mapping does not name."""
+    rows = connection.execute(
+        select(_u.decoded).where(_u.family == family).order_by(_u.seq.desc()).limit(limit)
+    )
+    return Counter(key for (text,) in rows for key in {key for key, _ in document.parse(text).raw})
 
 
 def uplinks(

@@ -180,6 +180,27 @@ def test_another_version_over_the_ledgers_uplinks(
     table.write_text("maker = 1")
     assert "khaen_pendant.toml: maker" in khaen(*with_it).stderr
 
+    show = ("codecs", "show", "khaen_pendant", "--codecs", folder, "--config", config)
+    assert "left nothing raw" in khaen(*show, "--seen", "9").stdout
+
+
+def test_what_uplinks_left_raw_is_listed(
+    khaen: Khaen, tmp_path: Path, config: Path, folder: Path
+) -> None:
+    assert khaen("ledger", "init", "--config", config).returncode == 0
+    table = folder / "khaen_pendant.toml"
+    text = table.read_text()
+    entry = '[[readings]]\npath = "charging"\nquantity = "charging"\n'
+    assert entry in text
+    table.write_text(text.replace(entry, ""))
+    database = Database(f"sqlite:///{tmp_path}/ledger.sqlite")
+    with Collection(folder) as families:
+        admit_presses(database, SecretBytes((tmp_path / "ledger.key").read_bytes()), families)
+    database.close()
+    show = ("codecs", "show", "khaen_pendant", "--codecs", folder, "--config", config)
+    assert "raw: charging, in 2 uplinks" in khaen(*show, "--seen", "9").stdout
+    assert "raw: charging, in 1 uplinks" in khaen(*show, "--seen", "1").stdout
+
 
 def admit_presses(database: Database, key: SecretBytes, families: Collection) -> None:
     """Two calls of a pendant, taken into the ledger as they would be."""
