@@ -5,8 +5,8 @@ The same table writes them, where a device of our own is described by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -37,26 +37,38 @@ class Field:
     plus: float = 0
     missing: frozenset[int] = frozenset()
     channel: str = ""
+    end: int = field(init=False, repr=False)
+    signed: bool = field(init=False, repr=False)
+    is_plain: bool = field(init=False, repr=False)
+    """The reading is the number itself."""
+
+    def __post_init__(self) -> None:
+        """Work out once what each payload needs."""
+        object.__setattr__(self, "end", self.at + int(self.form[1:]) // 8)
+        object.__setattr__(self, "signed", self.form[0] == "i")
+        object.__setattr__(self, "is_plain", self.divide == 1 and not self.plus)
 
 
 def read(
     fields: Sequence[Field], payload: bytes, order: Order = "big", *, at: datetime | None = None
-) -> Iterator[Reading]:
+) -> list[Reading]:
     """The readings of all fields that are whole, measured `at` the device's time."""
-    for field in fields:
-        raw = number(payload, field.at, field.form, order)
-        if raw is None:
+    found: list[Reading] = []
+    length = len(payload)
+    for one in fields:
+        if one.end > length:
             continue
-        if field.mask is not None:
-            raw &= field.mask
-        raw >>= field.shift
-        if raw not in field.missing:
-            yield Reading(
-                quantity=field.quantity,
-                value=round(raw / field.divide + field.plus, _DECIMALS),
-                channel=field.channel,
-                measured_at=at,
-            )
+        raw = int.from_bytes(payload[one.at : one.end], order, signed=one.signed)
+        if one.mask is not None:
+            raw &= one.mask
+        raw >>= one.shift
+        if raw in one.missing:
+            continue
+        value = float(raw) if one.is_plain else round(raw / one.divide + one.plus, _DECIMALS)
+        found.append(
+            Reading(quantity=one.quantity, value=value, channel=one.channel, measured_at=at)
+        )
+    return found
 
 
 def write(
@@ -67,17 +79,15 @@ def write(
     None is written as the number that says so. Raises ValueError for what does not fit.
     """
     payload = bytearray(size)
-    for field in fields:
-        width = int(field.form[1:]) // 8
-        value = values[field.quantity]
-        raw = min(field.missing) if value is None else round((value - field.plus) * field.divide)
-        most = (field.mask or (1 << 8 * width) - 1) >> field.shift
-        signed = field.form[0] == "i"
-        if not (-(most + 1) // 2 <= raw <= most // 2 if signed else 0 <= raw <= most):
-            raise ValueError(f"{field.quantity} {value} does not fit")
-        place = slice(field.at, field.at + width)
+    for one in fields:
+        place, width = slice(one.at, one.end), one.end - one.at
+        value = values[one.quantity]
+        raw = min(one.missing) if value is None else round((value - one.plus) * one.divide)
+        most = (one.mask or (1 << 8 * width) - 1) >> one.shift
+        if not (-(most + 1) // 2 <= raw <= most // 2 if one.signed else 0 <= raw <= most):
+            raise ValueError(f"{one.quantity} {value} does not fit")
         before = int.from_bytes(payload[place], order)
-        placed = before | (raw << field.shift) & ((1 << 8 * width) - 1)
+        placed = before | (raw << one.shift) & ((1 << 8 * width) - 1)
         payload[place] = placed.to_bytes(width, order)
     return payload
 
@@ -109,9 +119,9 @@ def check(payload: bytes, least: int, most: int | None = None) -> tuple[Warn, ..
 
 def length(fields: Sequence[Field]) -> int:
     """How many bytes a table needs to be whole."""
-    return max((field.at + int(field.form[1:]) // 8 for field in fields), default=0)
+    return max((one.end for one in fields), default=0)
 
 
 def quantities(*tables: Sequence[Field]) -> frozenset[str]:
     """The ids of all quantities in some tables."""
-    return frozenset(field.quantity for fields in tables for field in fields)
+    return frozenset(one.quantity for fields in tables for one in fields)
