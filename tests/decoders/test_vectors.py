@@ -13,9 +13,10 @@ import pytest
 from decoders import catalogue
 from decoders.decode import decode_payload
 from khaen.clock import parse_time
-from khaen.reading import Decoded, Quality
+from khaen.reading import Decoded, EventKind, Quality
 
 FOLDER = Path(catalogue.__file__).parent / "families"
+CALLS = {EventKind.SOS, EventKind.FALL, EventKind.MAN_DOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +84,23 @@ def test_a_family_emits_only_what_it_declares(name: str) -> None:
     body = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     shown = {r["quantity"] for v in body["vectors"] for r in v.get("readings", [])}
     assert shown == catalogue.family(name).quantities
+
+
+def _calls() -> list[Any]:
+    """The vectors in which somebody calls, fell, or is down."""
+    return [
+        param
+        for param in _vectors()
+        if CALLS & {event["kind"] for event in param.values[0].body.get("events", [])}
+    ]
+
+
+@pytest.mark.parametrize("vector", _calls())
+def test_a_call_is_declared_and_no_bytes_behind_it_take_it_away(vector: Vector) -> None:
+    decoder = catalogue.family(vector.family)
+    said = [event.kind for event in _read(vector).events if event.kind in CALLS]
+    assert decoder.sos_capable or EventKind.SOS not in said
+    assert decoder.fall_capable or said == [EventKind.SOS] * len(said)
+    for junk in (b"\x00", b"\xff\xff\xff", b"\x01\x75\x64"):
+        longer = decode_payload(vector.family, vector.body["f_port"], vector.payload + junk)
+        assert [event.kind for event in longer.events if event.kind in CALLS][: len(said)] == said
