@@ -37,6 +37,10 @@ _TEXTS: Final = {
         "A configuration from afar was refused or rolled back.",
         "khaen/gateway/EUI/config/state says why; mend the document, and give it a new id.",
     ),
+    "message_too_large": (
+        "The broker takes no message as large as some that wait here.",
+        "Let it take 256 KiB: in mosquitto.conf, max_packet_size 262144. They are kept until then.",
+    ),
     "network_server_away": (
         "The broker of the network server on this gateway cannot be reached.",
         "Does it run? Are host, port and account in [network_server] its own?",

@@ -149,6 +149,11 @@ class Broker:
             topic, payload, qos=qos, retain=retain, expiry=expiry, within=within
         )
 
+    @property
+    def largest(self) -> int:
+        """Bytes of topic and payload together that the broker takes in one message."""
+        return self.client.largest
+
     def drop(self) -> None:
         """Make the connection anew."""
         self.client.drop()

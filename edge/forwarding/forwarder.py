@@ -17,7 +17,7 @@ from typing import Any
 from edge.counts import Counts
 from edge.dating import Dating
 from edge.forwarding.late import Late
-from edge.forwarding.sender import Link, Sender
+from edge.forwarding.sender import Link, Sender, TooLarge
 from edge.outbox.outbox import Stored
 from edge.outbox.writer import Writer
 from edge.record import Arrival, Record
@@ -139,8 +139,8 @@ class Forwarder:
         try:
             if not self._sender.send(record, arrival=arrival):
                 return False
-        except DecodeError:  # as the backlog writes it, it may be
-            self._counts.refused.labels(reason="unwritable").inc()
+        except (DecodeError, TooLarge):  # as the backlog writes it, it may go
+            self._counts.refused.labels(reason="not_for_live").inc()
             self._leave(record)
         else:
             self._fresh_numbers.discard(record.number)
@@ -294,5 +294,7 @@ class Forwarder:
             return
         await self._late.resend()
         await self._late.feed()
+        if self._late.too_large or self._late.exhausted:
+            self._warnings.put("message_too_large", present=self._late.too_large > 0)
         if self._late.ran_dry():
             self.drained.set()

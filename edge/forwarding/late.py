@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from edge.dating import Dating
 from edge.forwarding.flights import Flight
-from edge.forwarding.sender import Sender
+from edge.forwarding.sender import Sender, TooLarge
 from edge.outbox.writer import Writer
 from edge.record import Record
 from edge.settings import ForwardSettings
@@ -63,6 +63,8 @@ class Late:
         self._lines = {True: _Line(), False: _Line()}
         self._unwritable: set[int] = set()
         """Positions of records that cannot be sent, ever."""
+        self.too_large = 0
+        """How many were passed over in this connection, because the broker takes none so large."""
 
     def look_again(self, *, priority: bool, position: int) -> None:
         """A record that was passed over is to be found again."""
@@ -114,9 +116,9 @@ class Late:
             flight = again.pop(record.number)
             if flight.number not in self._sender.flights:
                 continue  # settled, or the connection is another, meanwhile
-            self._send(record, tries=flight.tries + 1)
-            if record.position in self._unwritable:
-                self._sender.flights.remove(flight.number)
+            passed = self._send(record, tries=flight.tries + 1)
+            if passed and self._sender.flights.get(flight.number) is flight:
+                self._sender.flights.remove(flight.number)  # not sent: it cannot be
         for number in again:
             self._sender.flights.remove(number)  # settled in the outbox, or shed
 
@@ -169,12 +171,17 @@ class Late:
         return self._send(record)
 
     def _send(self, record: Record, *, tries: int = 1) -> bool:
-        """Send a record by the backlog; True also where that can never be."""
+        """Send a record by the backlog; True also where that cannot be."""
         try:
             sent = self._sender.send(record, tries=tries)
         except DecodeError as error:
             _log.error("record_unwritable", number=record.number.seq, reason=str(error))
             self._unwritable.add(record.position)
+            return True
+        except TooLarge as error:
+            if not self.too_large:
+                _log.warning("message_too_large", number=record.number.seq, reason=str(error))
+            self.too_large += 1
             return True
         if sent:
             self._sender.pace.spend()

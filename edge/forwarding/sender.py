@@ -11,11 +11,12 @@ from edge.counts import Counts
 from edge.dating import Dating
 from edge.forwarding.flights import Flight, Flights
 from edge.forwarding.pace import Pace
+from edge.forwarding.sizes import Sizes
 from edge.record import Arrival, Record
 from edge.settings import EdgeSettings
 from khaen import topics
 from khaen.clock import Clock
-from khaen.errors import DecodeError
+from khaen.errors import DecodeError, KhaenError
 from khaen.ids import Epoch
 from khaen.uplink import Kind, Number
 from khaen.wire import Stamp, stamp
@@ -30,8 +31,16 @@ _UNWRITABLE: Final = (
 """What protobuf and dates raise for values that a damaged disk, or a source, has given."""
 
 
+class TooLarge(KhaenError):
+    """A message that the broker would end the connection for."""
+
+
 class Link(Protocol):
     """The present connection, as a sender sees it."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes of topic and payload together that it takes in one message."""
 
     def publish(
         self,
@@ -69,6 +78,7 @@ class Sender:
         self._handed = handed
         """The highest number of each epoch that was handed over, noted for the outbox."""
         self._in_flight: dict[tuple[int, int], tuple[Number, float]] = {}
+        self._sizes = Sizes(clock)
         self.flights = Flights(settings.forward)
         self.pace = Pace(settings.forward.backlog_rate, settings.forward.window // 2, clock)
         self.connected_at: float | None = None
@@ -76,6 +86,7 @@ class Sender:
 
     def clear(self) -> None:
         """Forget all that is on its way."""
+        self._sizes.end()
         self._in_flight.clear()
         self.flights.clear()
         self.pace.begin_anew()
@@ -110,6 +121,7 @@ class Sender:
     def answered(self, connection: int, mid: int) -> Number | None:
         """There is an answer: for what, if it was one of ours."""
         found = self._in_flight.pop((connection, mid), None)
+        self._sizes.answered((connection, mid))
         if found is None:
             return None
         number, handed = found
@@ -120,7 +132,7 @@ class Sender:
         """Hand a record over, where there is room: live what arrived just now, else by the backlog.
 
         A live one whose time is over before the socket takes it is withdrawn. Raises DecodeError
-        where it cannot be written that way.
+        where it cannot be written that way, and TooLarge.
         """
         late, now = arrival is None, self._clock.monotonic()
         if not self.room(late=late):
@@ -130,6 +142,9 @@ class Sender:
             payload = self._render(record, late=late)
         except _UNWRITABLE as error:
             raise DecodeError(f"record {record.position}: {type(error).__name__}") from error
+        size = len(topic) + len(payload)
+        if size > min(self._link.largest, self._sizes.largest):
+            raise TooLarge(f"record {record.position}: {size} bytes")
         if arrival is None:
             sent = self._link.publish(topic, payload)
         else:
@@ -138,6 +153,7 @@ class Sender:
         if sent is None:
             return False
         self._in_flight[sent] = (record.number, now)
+        self._sizes.sent(sent, record.position, size)
         epoch, seq = record.number.epoch, record.number.seq
         self._handed[epoch] = max(seq, self._handed.get(epoch, 0))
         self.flights.add(

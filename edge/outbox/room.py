@@ -115,7 +115,9 @@ def give_up(shelf: Shelf, positions: Iterable[int], voice: Voice) -> int:
     """
     found = (
         shelf.db.execute(
-            "SELECT id, epoch, seq FROM record WHERE settled_at IS NULL AND id = ?", (position,)
+            "SELECT id, epoch, coalesce(CAST(seq AS INTEGER), 0) FROM record"
+            " WHERE settled_at IS NULL AND id = ?",
+            (position,),
         ).fetchone()
         for position in positions
     )
@@ -129,11 +131,7 @@ def _part_with(shelf: Shelf, rows: Sequence[_Row], voice: Voice, reason: str) ->
     """
     shelf.forget([position for position, _, _ in rows], settled=False)
     epochs = {row: (row, name, last) for row, name, last in shelf.epochs()}
-    given = [
-        (position, epoch, seq)
-        for position, epoch, seq in rows
-        if epoch in epochs and isinstance(seq, int) and 0 < seq <= epochs[epoch][2]
-    ]
+    given = [row for row in rows if row[1] in epochs and 0 < row[2] <= epochs[row[1]][2]]
     by_epoch = sorted(given, key=lambda row: (row[1], row[2]))
     for epoch, members in groupby(by_epoch, key=lambda row: row[1]):
         ranges = join_ranges(seq for _, _, seq in members)

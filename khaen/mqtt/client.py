@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -20,6 +19,7 @@ from khaen import log
 from khaen.backoff import Backoff
 from khaen.errors import SettingsError
 from khaen.mqtt.ahead import MAX_PACKET, AheadClient
+from khaen.mqtt.connection import NO_LIMIT, Connection
 from khaen.mqtt.credentials import Keyring
 from khaen.mqtt.reasons import explain
 from khaen.mqtt.session import Answer, Handlers, Message, Session
@@ -35,6 +35,9 @@ LONGEST_PAUSE_SECONDS = 3.0
 _UNSENT_BYTES = 8192
 """What the kernel may hold that it cannot send yet: some twenty frames."""
 _WRONG_VERSION = "Unsupported protocol version"
+_FRAME_BYTES = 16
+"""Bytes of a PUBLISH beside topic and payload, at most (MQTT 5.0, section 3.3): the fixed header,
+the topic's length, the packet identifier, and the properties that are set here."""
 _NO_SUBSCRIBERS = 0x10
 """MQTT 5.0, section 3.4.2.1: accepted, but nobody subscribes."""
 Connect = Callable[[MqttSettings, Session, Handlers], "Client"]
@@ -44,36 +47,6 @@ _HOLDING = (
     "on_failure", "on_withdrawn", "ended_by",
 )  # fmt: skip
 """What of a client holds, by a way round, the client, and so its sockets."""
-
-
-@dataclass(slots=True)
-class _Connection:
-    number: int
-    client: AheadClient
-    room: int
-    """Messages that may be unanswered: the window, or what the broker allows (Receive Maximum)."""
-    answered: threading.Event = field(default_factory=threading.Event)
-    """CONNACK came, or the connection is over."""
-    over: threading.Event = field(default_factory=threading.Event)
-    decided: threading.Event = field(default_factory=threading.Event)
-    """Every subscription is granted, or the connection is over."""
-    speaks: bool | None = None
-    """Whether the broker takes this version: None when it could not be reached."""
-    granted_at: float | None = None
-    """By the monotonic clock."""
-    reason: str = ""
-    """Why it is over; the first reason is the true one."""
-
-    def end(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        self.over.set()
-        self.answered.set()
-        self.decided.set()
-
-    @property
-    def usable(self) -> bool:
-        """Whether something may be said."""
-        return self.granted_at is not None and not self.over.is_set()
 
 
 class Client:
@@ -94,7 +67,7 @@ class Client:
         self._stop = threading.Event()
         self._hold = threading.Event()
         self._hold.set()
-        self._current: _Connection | None = None
+        self._current: Connection | None = None
         self._count = 0
         self.unreadable = 0
         """Messages passed over because their topic is not UTF-8."""
@@ -155,6 +128,12 @@ class Client:
         """The version spoken: `5` or `3.1.1`."""
         return self._version
 
+    @property
+    def largest(self) -> int:
+        """Bytes of topic and payload together that the present broker takes in one message."""
+        connection = self._current
+        return (NO_LIMIT if connection is None else connection.largest) - _FRAME_BYTES
+
     # -- work ---------------------------------------------------------------
 
     def publish(
@@ -168,13 +147,16 @@ class Client:
         within: float | None = None,
     ) -> tuple[int, int] | None:
         """Hand a message to the present connection: its (connection, mid), or None where there is
-        none, or no room. `expiry` (s, MQTT 5 only) lets the broker drop it when it comes too late.
-        What the socket cannot take `within` so many seconds is withdrawn.
+        none, no room, or more than the broker takes. `expiry` (s, MQTT 5 only) lets the broker drop
+        it when it comes too late. What the socket cannot take `within` so many seconds is
+        withdrawn.
         """
         connection = self._current
         if connection is None or not connection.usable:
             return None
         if qos and connection.client.unanswered >= connection.room:
+            return None
+        if len(topic.encode()) + len(payload) > self.largest:
             return None
         properties = None
         if expiry is not None and self._version is Version.V5:
@@ -219,7 +201,7 @@ class Client:
     def _connect_once(self) -> str:
         self._count += 1
         try:
-            connection = _Connection(self._count, self._make(self._count), self._session.window)
+            connection = Connection(self._count, self._make(self._count), self._session.window)
         except SettingsError as error:  # a file that went away: said, and tried again
             return str(error)
         self._wire(connection)
@@ -250,7 +232,7 @@ class Client:
             self._backoff.reset()
         return connection.reason
 
-    def _await_answer(self, connection: _Connection) -> None:
+    def _await_answer(self, connection: Connection) -> None:
         auto = self._settings.version is Version.AUTO
         if not connection.answered.wait(_ANSWER_SECONDS_AUTO if auto else _ANSWER_SECONDS):
             connection.end("the broker did not answer CONNECT")
@@ -259,7 +241,7 @@ class Client:
             connection.end("the broker did not answer SUBSCRIBE")
             connection.client.disconnect()
 
-    def _change_version(self, connection: _Connection) -> None:
+    def _change_version(self, connection: Connection) -> None:
         if self._settings.version is Version.AUTO and connection.speaks is False:
             self._version = Version.V311 if self._version is Version.V5 else Version.V5
 
@@ -294,7 +276,7 @@ class Client:
         properties.MaximumPacketSize = MAX_PACKET
         return {"clean_start": self._session.expiry == 0, "properties": properties}
 
-    def _wire(self, connection: _Connection) -> None:
+    def _wire(self, connection: Connection) -> None:
         client = connection.client
         client.on_socket_open = self._tune
         client.on_connect = partial(self._on_connect, connection)
@@ -314,11 +296,12 @@ class Client:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_connect(
-        self, connection: _Connection, _c: Any, _u: Any, _f: Any, code: ReasonCode, more: Any
+        self, connection: Connection, _c: Any, _u: Any, _f: Any, code: ReasonCode, more: Any
     ) -> None:
         connection.speaks = code != _WRONG_VERSION
         connection.answered.set()
         connection.room = min(connection.room, getattr(more, "ReceiveMaximum", connection.room))
+        connection.largest = getattr(more, "MaximumPacketSize", NO_LIMIT)
         if code.is_failure:
             connection.reason = f"refused: {code}"
         elif self._session.subscriptions:
@@ -328,7 +311,7 @@ class Client:
             self._granted(connection)
 
     def _on_subscribe(
-        self, connection: _Connection, _c: Any, _u: Any, _m: Any, codes: list[ReasonCode], _p: Any
+        self, connection: Connection, _c: Any, _u: Any, _m: Any, codes: list[ReasonCode], _p: Any
     ) -> None:
         wanted = zip(self._session.subscriptions, codes, strict=False)
         failed = [f"{topic}: {code}" for topic, code in wanted if code.is_failure]
@@ -339,25 +322,25 @@ class Client:
             self._granted(connection)
 
     def _on_disconnect(
-        self, connection: _Connection, _c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any
+        self, connection: Connection, _c: Any, _u: Any, _f: Any, code: ReasonCode, _p: Any
     ) -> None:
         error = connection.client.ended_by
         connection.end(str(code) if error is None else explain(error, self._settings))
 
     def _on_publish(
-        self, connection: _Connection, _c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any
+        self, connection: Connection, _c: Any, _u: Any, mid: int, code: ReasonCode, _p: Any
     ) -> None:
         answer = Answer.REFUSED if code.is_failure else Answer.TAKEN
         if code.value == _NO_SUBSCRIBERS:
             answer = Answer.UNHEARD
         self._handlers.published(connection.number, mid, answer)
 
-    def _on_failure(self, connection: _Connection, error: Exception) -> None:
+    def _on_failure(self, connection: Connection, error: Exception) -> None:
         self._tell_failure(error)
         self.drop()
         connection.end(f"failed: {type(error).__name__}")
 
-    def _hear(self, connection: _Connection, message: paho.MQTTMessage) -> None:
+    def _hear(self, connection: Connection, message: paho.MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
@@ -388,7 +371,7 @@ class Client:
             "mqtt_handler_failed", client_id=self._session.client_id, error=type(error).__name__
         )
 
-    def _granted(self, connection: _Connection) -> None:
+    def _granted(self, connection: Connection) -> None:
         connection.granted_at = monotonic()
         connection.decided.set()
         self._keyring.keep()

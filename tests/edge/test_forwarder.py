@@ -41,6 +41,7 @@ class FakeLink:
     unanswered: list[tuple[int, int]] = field(default_factory=list)
     connection: int = 1
     dropped: int = 0
+    largest: int = 1 << 28
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(
@@ -417,7 +418,17 @@ async def damage(b: Bench, change: str) -> None:
     await b.writer.submit(write)
 
 
-@pytest.mark.parametrize("change", ["frame = x'0aff01'"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "frame = x'0aff01'",
+        "kind = 'lorawao'",
+        "origin = ''",
+        "clock = 'gpt'",
+        "heard_at = heard_at | 1 << 62",
+        "device = cast(x'ff' AS TEXT)",
+    ],
+)
 @pytest.mark.parametrize("priority", [False, True])
 async def test_a_record_that_nobody_can_read_stops_nothing_and_is_declared_damaged(
     tmp_path: Path, change: str, priority: bool
@@ -466,6 +477,42 @@ async def test_what_cannot_be_written_for_the_network_server_goes_by_the_backlog
         await b.hear(replace(make_arrival(), frame=odd.SerializeToString()), make_arrival())
         await b.pass_time(1)
         assert (b.link.seqs(UP), b.link.seqs(BACKLOG)) == ([2], [1])
+
+
+@pytest.mark.parametrize("offer", [True, False])
+async def test_what_is_larger_than_the_broker_takes_waits_and_the_rest_passes_it(
+    tmp_path: Path, offer: bool
+) -> None:
+    async with bench(tmp_path) as b:
+        b.link.largest = 1000
+        b.forwarder.connect()
+        await b.hear(make_arrival(bytes(2000)), *frames(3), offer=offer)
+        await b.pass_time(31)
+        sent = {heard.number.seq for _, heard, _ in b.link.sent if heard.number}
+        assert sent == {2, 3, 4}
+        assert list(b.warnings) == ["message_too_large"]
+        await b.receive(b.receipt(0, 4, missing=((1, 1),)))
+        b.forwarder.disconnect()
+        b.link.connection, b.link.largest = 2, 3000
+        b.forwarder.connect()
+        await b.pass_time(1)
+        assert b.link.seqs(BACKLOG)[-1] == 1
+        assert list(b.warnings) == []
+
+
+async def test_what_ends_each_connection_is_passed_in_the_end(tmp_path: Path) -> None:
+    """The broker does not say how much it takes."""
+    async with bench(tmp_path) as b:
+        await b.hear(make_arrival(bytes(9000)), *frames(3), offer=False)
+        for connection in range(1, 5):
+            b.link.connection, b.link.unanswered = connection, []
+            b.link.sent.clear()
+            b.forwarder.connect()
+            await b.forwarder.step()
+            assert (1 in b.link.seqs(BACKLOG)) is (connection < 4)
+            b.forwarder.disconnect()
+        assert b.link.seqs(BACKLOG) == [2, 3, 4]
+        assert list(b.warnings) == ["message_too_large"]
 
 
 async def test_late_frames_keep_to_their_window_and_leave_room_for_alarms(tmp_path: Path) -> None:

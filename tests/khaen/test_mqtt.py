@@ -72,6 +72,17 @@ def connected(settings: MqttSettings, session: Session, *, wait: bool = True) ->
         party.client.stop()
 
 
+def test_what_the_broker_does_not_take_is_not_handed_to_it(mosquitto: StartMosquitto) -> None:
+    settings = MqttSettings(port=mosquitto(settings=("max_packet_size 5000",)).port)
+    with connected(settings, Session(client_id="p", subscriptions=("t",))) as party:
+        largest = party.client.largest
+        assert 4900 < largest < 5000
+        assert party.client.publish("t", bytes(largest)) is None
+        assert party.client.publish("t", bytes(largest - 1), expiry=1.0, retain=True)
+        until(lambda: bool(party.messages), "it came back")
+        assert not party.ends
+
+
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_only_what_is_acknowledged_is_done(mosquitto: StartMosquitto, version: str) -> None:
     settings = MqttSettings(port=mosquitto().port, version=Version(version))

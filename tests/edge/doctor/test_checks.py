@@ -118,6 +118,7 @@ def agent(**over: Any) -> Any:
         ({"agent": agent(warnings=("nobody_subscribes",))}, "nobody_subscribes", "Start ingest"),
         ({"agent": agent(warnings=("publish_refused",))}, "publish_refused", "topic_prefix"),
         ({"agent": agent(warnings=("serial_module_away",))}, "serial_module_away", "dialout"),
+        ({"agent": agent(warnings=("message_too_large",))}, "message_too_large", "262144"),
         ({"agent": agent(warnings=("records_damaged",))}, "records_damaged", "khaen audit"),
         ({"agent": agent(warnings=("of_tomorrow",))}, "of_tomorrow", "warns of of_tomorrow"),
         ({"agent": agent(warnings=("outbox_shedding",))}, "outbox_shedding", "quota_mb"),
