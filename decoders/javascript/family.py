@@ -93,7 +93,7 @@ def decoder(family: Family, engine: Engine, clock: Clock) -> Decoder:
         maker=mapping.maker,
         model=mapping.model,
         sos_capable=EventKind.SOS in mapping.kinds,
-        fall_capable=EventKind.FALL in mapping.kinds,
+        fall_capable=bool({EventKind.FALL, EventKind.MAN_DOWN} & mapping.kinds),
         priority_f_ports=mapping.priority_f_ports,
         expects_answer=mapping.expects_answer,
         quantities=mapping.quantities,

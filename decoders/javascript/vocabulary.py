@@ -75,7 +75,7 @@ EVENTS: dict[str, EventKind] = {
     "alarm": EventKind.SOS,
     "panic": EventKind.SOS,
     "fall": EventKind.FALL,
-    "mandown": EventKind.FALL,
+    "mandown": EventKind.MAN_DOWN,
     "button": EventKind.BUTTON,
     "press": EventKind.BUTTON,
     "click": EventKind.BUTTON,
