@@ -21,6 +21,7 @@ from edge.health.survey import Survey
 from edge.host import Host
 from edge.lock import hold
 from edge.outbox.outbox import Outbox
+from edge.outbox.owner import find_left
 from edge.outbox.writer import Writer
 from edge.semtech.port import Port
 from edge.settings import EdgeSettings
@@ -205,6 +206,10 @@ class Program:
             self.counts,
             self._connect,
             self._remote,
+        )
+        left = find_left(settings.outbox.path, {kept.path for kept in self._kept.values()})
+        self.generation.stations[settings.gateway_eui].warnings.put(
+            "other_gateways_outbox", present=bool(left)
         )
         return self.generation
 

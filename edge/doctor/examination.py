@@ -57,6 +57,7 @@ def gather(settings: EdgeSettings, host: Host, clock: Clock) -> Facts:
         intruder=intruder,
         hung=agent is None and lock.is_held(settings.outbox.path),
         outboxes=tuple(probes.look_at_outbox(own) for own in settings.of_each()),
+        left=probes.look_for_left(settings),
         broker=_reach(settings, agent),
         udp_holder=probes.find_udp_holder(settings.udp.port),
         clock=host.kernel_clock(),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.health.condition import CertificateCondition, Condition
 from edge.host import KernelClock
+from edge.outbox.owner import Left
 from edge.settings import EdgeSettings
 from khaen.ids import GatewayEui
 
@@ -48,6 +49,8 @@ class Facts:
     hung: bool = False
     """Whether an agent runs, by its outbox's lock, and does not answer."""
     outboxes: tuple[OutboxFacts, ...]
+    left: tuple[Left, ...] = ()
+    """Outboxes of gateways that are not set up here any more."""
     broker: dict[GatewayEui, str] = field(default_factory=dict)
     """Why the broker does not have a gateway; those that it has are not in it."""
     udp_holder: str | None = None

@@ -55,6 +55,15 @@ def check_disks(facts: Facts) -> Iterator[Finding]:
                 cause="The outbox is full, and gives up the oldest frames without priority.",
                 remedy="Bring the broker back; or raise outbox.quota_mb if the card has room.",
             )
+    for left in facts.left:
+        yield Finding(
+            code="other_gateways_outbox",
+            grave=False,
+            cause=f"{left.path} holds {left.backlog} records of gateway {left.gateway}, which is"
+            " not set up here: they wait.",
+            remedy=f'To send them, set up [[gateways]] eui = "{left.gateway}" until khaen-edge'
+            " drain ends; or give them up with khaen audit close on the server, and delete it.",
+        )
 
 
 def _check_file(outbox: OutboxFacts) -> Iterator[Finding]:

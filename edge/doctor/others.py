@@ -16,6 +16,7 @@ _EXPLAINED: Final = frozenset(
         "disk_low",
         "forwarder_silent",
         "hot",
+        "other_gateways_outbox",
         "outbox_shedding",
         "puback_is_proof",
         "receipts_absent",

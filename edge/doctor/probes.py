@@ -15,6 +15,7 @@ from typing import Final
 from edge import tail
 from edge.doctor.facts import OutboxFacts
 from edge.outbox import account, schema
+from edge.outbox.owner import Left, find_left
 from edge.outbox.shelf import Shelf
 from edge.settings import EdgeSettings
 from khaen.errors import NotRunnable
@@ -58,6 +59,11 @@ def _find_stranger(path: Path) -> str:
         if path.stat().st_uid != pwd.getpwnam(_USER).pw_uid:
             return path.owner()
     return ""
+
+
+def look_for_left(settings: EdgeSettings) -> tuple[Left, ...]:
+    """Outboxes beside those of the settings that belong to no gateway of theirs."""
+    return tuple(find_left(settings.outbox.path, [own.outbox.path for own in settings.of_each()]))
 
 
 def _count_errors(folder: Path) -> int | None:

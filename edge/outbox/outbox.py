@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from edge.dating import FLOOR, Dating
 from edge.host import Host
-from edge.outbox import account, aside, schema
+from edge.outbox import account, aside, owner, schema
 from edge.outbox.account import Counts, Voice
 from edge.outbox.adoption import adopt
 from edge.outbox.bounds import Bounds
@@ -157,12 +157,14 @@ class Outbox:
                 _log.error("outbox_began_to_shed", path=str(self._path), volatile=self.volatile)
 
     def _attach(self) -> Shelf:
-        """Open the file and make it this machine's own."""
+        """Open the file and make it this gateway's and this machine's own."""
         aside.finish_move(self._path)
+        owner.put_right(self._path, self._gateway)
         shelf = Shelf(self._path)
         try:
             shelf.begin()
             plan(self._path, shelf)
+            shelf.keep(owner.FACT, self._gateway)
             machine = shelf.fact("machine_id")
             shelf.keep("machine_id", self._host.machine_id)
             if machine not in (None, self._host.machine_id):

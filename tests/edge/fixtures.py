@@ -50,13 +50,14 @@ def make_outbox(
     clock: ManualClock | None = None,
     host: Host | None = None,
     bounds: Bounds = BOUNDS,
+    gateway: GatewayEui = GATEWAY,
 ) -> Outbox:
     """An outbox on `path`."""
     clock = clock or ManualClock(START)
     host = host or FakeHost(clock=clock)
     return Outbox(
         path,
-        gateway=GATEWAY,
+        gateway=gateway,
         origin=Origin.RADIO,
         clock=clock,
         host=host,
@@ -75,9 +76,10 @@ def make_arrival(
     boot_us: int = 0,
     boot_id: str = BOOT,
     live_s: float = 2.0,
+    gateway: GatewayEui = GATEWAY,
 ) -> Arrival:
     """A frame that was just heard."""
-    frame = gw.UplinkFrame(phy_payload=payload, rx_info=gw.UplinkRxInfo(gateway_id=GATEWAY))
+    frame = gw.UplinkFrame(phy_payload=payload, rx_info=gw.UplinkRxInfo(gateway_id=gateway))
     return Arrival(
         kind=kind,
         frame=frame.SerializeToString(),

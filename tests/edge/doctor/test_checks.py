@@ -13,6 +13,7 @@ from edge.doctor import examination, others
 from edge.doctor.facts import Facts, OutboxFacts
 from edge.health import symptoms
 from edge.host import KernelClock
+from edge.outbox.owner import Left
 from edge.settings import EdgeSettings, GatewaySettings, UdpSettings
 from khaen.ids import GatewayEui
 from tests.edge.conditions import NOW, make_certificate, make_condition, make_gateway
@@ -122,6 +123,11 @@ def agent(**over: Any) -> Any:
         ({"agent": agent(warnings=("records_damaged",))}, "records_damaged", "khaen audit"),
         ({"agent": agent(warnings=("of_tomorrow",))}, "of_tomorrow", "warns of of_tomorrow"),
         ({"agent": agent(warnings=("outbox_shedding",))}, "outbox_shedding", "quota_mb"),
+        (
+            {"left": (Left(Path("/o/outbox-1.sqlite"), OTHER, 7),)},
+            "other_gateways_outbox",
+            f"holds 7 records of gateway {OTHER}, which is not set up here",
+        ),
         ({"certificates": (make_certificate(None),)}, "certificate_unreadable", "PEM"),
         ({"certificates": (make_certificate(-3.0),)}, "certificate_expired", "3 days ago"),
         ({"certificates": (make_certificate(20.0),)}, "certificate_expires", "in 20 days"),
