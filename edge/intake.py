@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -24,6 +24,8 @@ from khaen.uplink import Kind, Origin
 
 _FRAME_BYTES: Final = 1024
 """What a frame has room in, among those that wait; a larger one counts as several."""
+_LONGEST_WAIT: Final = timedelta(days=7)
+"""Nobody keeps anything for us for longer: what is older was dated by a clock that was not set."""
 
 
 class Intake:
@@ -77,19 +79,24 @@ class Intake:
         priority: bool,
         device: str | None = None,
         topic: str | None = None,
+        since: datetime | None = None,
     ) -> Arrival:
         """What a source of another kind heard just now: `p2p` from `device`, `application` under
-        `topic`. `frame` has its bytes as `phy_payload`, and what is known of the reception.
+        `topic`. `frame` has its bytes as `phy_payload`, and what is known of the reception. `since`
+        is when somebody else heard it by this machine's clock, for what waited with him.
         """
+        now = self._clock.now()
+        waited = timedelta() if since is None else now - since
+        waited_s = waited.total_seconds() if timedelta() < waited <= _LONGEST_WAIT else 0.0
         frame.rx_info.gateway_id = self._settings.gateway_eui
-        self._trace.frame = self._clock.now()
+        self._trace.frame = now
         return Arrival(
             kind=kind,
             frame=frame.SerializeToString(),
             priority=priority,
             origin=self._origin,
-            instant=self._dating.hear(),
-            heard=self._clock.monotonic(),
+            instant=self._dating.hear(waited_s=waited_s),
+            heard=self._clock.monotonic() - waited_s,
             live_s=self._settings.forward.live_s,
             device=device,
             topic=topic,

@@ -2,7 +2,8 @@
 
 ChirpStack's MQTT integration publishes them per device. The session at that broker outlives the
 agent, and an event is acknowledged there once it is on disk here, or committed at the other end. An
-event that cannot be read is kept like any other: whoever reads it at the other end says why. With
+event that cannot be read is kept like any other: whoever reads it at the other end says why. What
+the session kept for us is as old as its event says, and is not told as live. With
 the integration's default, QoS 0, nothing is ever sent twice: `qos = 1` there makes it whole.
 """
 
@@ -13,6 +14,7 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Protocol
 
@@ -28,6 +30,7 @@ from edge.record import Arrival
 from edge.source_settings import NetworkServerSettings
 from edge.warnings import Warnings
 from khaen import log, topics
+from khaen.clock import parse_time
 from khaen.errors import StoreUnavailable, WireError
 from khaen.ids import DevAddr, GatewayEui, parse_dev_addr
 from khaen.mqtt import Client, Handlers, Message, Session
@@ -36,7 +39,15 @@ from khaen.topics import ApplicationTopic
 from khaen.uplink import Kind, Number
 
 _log = log.logger()
-EVENTS: Final = frozenset({"up", "join", "ack", "txack", "status", "log", "location"})
+EVENTS: Final = {
+    "up": integration.UplinkEvent,
+    "join": integration.JoinEvent,
+    "ack": integration.AckEvent,
+    "txack": integration.TxAckEvent,
+    "status": integration.StatusEvent,
+    "log": integration.LogEvent,
+    "location": integration.LocationEvent,
+}
 """ChirpStack v4's events about a device."""
 MOST_BYTES: Final = 65_536
 """Of an event: one with the receptions of many gateways has a few thousand."""
@@ -48,6 +59,8 @@ _HOLD_S: Final = 20.0
 _LOOK_S: Final = 5.0
 """The outbox tries a disk that refused as often."""
 _STOP_S: Final = 2.0
+_PAUSE_S: Final = 1.0
+"""A broker sends what it kept without pause, from the connection's first moment on."""
 
 
 class Gateway(Protocol):
@@ -83,6 +96,17 @@ def _sender(payload: bytes) -> tuple[DevAddr, int] | None:
         return None
 
 
+def find_time(event: str, payload: bytes) -> datetime | None:
+    """When the network server heard what an event tells of; None where it does not say."""
+    try:
+        if payload[:1] == b"{":
+            return parse_time(str(json.loads(payload).get("time")))
+        said = EVENTS[event].FromString(payload)
+        return said.time.ToDatetime(tzinfo=UTC) if said.HasField("time") else None
+    except (ValueError, OverflowError, RecursionError, DecodeError):
+        return None
+
+
 class NetworkServer:
     """Made and used in the loop's thread, but for `_receive`, which runs in the client's."""
 
@@ -95,6 +119,7 @@ class NetworkServer:
         self._owed: dict[Number, Message] = {}
         self._generation = station.writer.outbox.generation
         self._owes = asyncio.Event()
+        self._catching_up, self._last = True, self._loop.time()
         self._client = Client(
             settings,
             Session(
@@ -105,7 +130,7 @@ class NetworkServer:
             ),
             Handlers(
                 message=self._receive,
-                connected=partial(self._tell, away=False),
+                connected=self._connected,
                 disconnected=lambda _reason: self._tell(away=True),
             ),
         )
@@ -124,6 +149,14 @@ class NetworkServer:
                 await asyncio.wait(self._storing, timeout=_STOP_S)
             await asyncio.to_thread(self._client.stop, _STOP_S)
             self._station.warnings.discard(AWAY)
+
+    def _connected(self) -> None:
+        self._tell(away=False)
+        if not self._closing:
+            self._loop.call_soon_threadsafe(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._catching_up, self._last = True, self._loop.time()
 
     def _tell(self, *, away: bool) -> None:
         if not self._closing:
@@ -165,12 +198,15 @@ class NetworkServer:
             raise WireError("unknown_event", message.topic[:80])
         if len(message.payload) > MOST_BYTES:
             raise WireError("event_too_long", f"{len(message.payload)} bytes")
-        intake = self._station.intake
+        now, intake = self._loop.time(), self._station.intake
+        self._catching_up &= now - self._last <= _PAUSE_S
+        self._last = now
         return intake.hear_message(
             Kind.APPLICATION,
             gw.UplinkFrame(phy_payload=message.payload),
             priority=is_priority(topic, message.payload, intake.wanted),
             topic=message.topic,
+            since=find_time(topic.event, message.payload) if self._catching_up else None,
         )
 
     def _stored(self, message: Message, future: asyncio.Future[Stored]) -> None:

@@ -31,6 +31,7 @@ from edge.sources.semtech_udp import SemtechUdp, listening
 from khaen.clock import ManualClock
 from khaen.errors import StoreUnavailable
 from khaen.ids import GatewayEui
+from khaen.uplink import Kind
 from tests.edge.fixtures import GATEWAY, START, FakeHost, FakeStation
 from tests.edge.sources.bench import eventually
 
@@ -401,6 +402,25 @@ def test_what_waited_is_dated_by_when_it_came() -> None:
         40_000_000,
         START + timedelta(seconds=40),
     )
+
+
+@pytest.mark.parametrize(
+    ("ago", "waited_s"),
+    [(timedelta(seconds=20), 20.0), (timedelta(seconds=-20), 0.0), (timedelta(days=20_000), 0.0)],
+)
+def test_what_waited_with_somebody_else_is_dated_by_when_he_had_it(
+    ago: timedelta, waited_s: float
+) -> None:
+    clock = ManualClock(START)
+    settings: Any = EdgeSettings(gateway_eui=GATEWAY, site="kk")
+    dating = Dating(clock, FakeHost(clock=clock), trust=False)
+    intake = Intake(
+        settings, cast("Writer", None), cast("Forwarder", None), dating, clock, Counts()
+    )
+    frame = gw.UplinkFrame(phy_payload=b"{}")
+    arrival = intake.hear_message(Kind.APPLICATION, frame, priority=False, since=START - ago)
+    assert arrival.heard == -waited_s
+    assert arrival.instant.at == START - timedelta(seconds=waited_s)
 
 
 async def test_a_large_frame_waits_for_the_disk_as_several(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,14 @@ from hypothesis import strategies as st
 
 from edge.record import Record
 from edge.source_settings import NetworkServerSettings
-from edge.sources.network_server import AWAY, MOST_BYTES, NetworkServer, is_priority
+from edge.sources.network_server import (
+    AWAY,
+    EVENTS,
+    MOST_BYTES,
+    NetworkServer,
+    find_time,
+    is_priority,
+)
 from khaen.ids import DevEui
 from khaen.mqtt import Client, Handlers, MqttSettings, Session, Version
 from khaen.priority import PriorityList
@@ -39,9 +47,21 @@ DEVICE = "a81758ff00000001"
 UP = chirpstack.topic(DEVICE)
 
 
-def up(f_cnt: int = 1, *, dev_addr: str = "01020304", f_port: int = 85) -> Any:
+def up(
+    f_cnt: int = 1,
+    *,
+    dev_addr: str = "01020304",
+    f_port: int = 85,
+    at: datetime | None = None,
+) -> Any:
     return chirpstack.up(
-        dev_eui=DEVICE, dev_addr=dev_addr, f_cnt=f_cnt, f_port=f_port, data=b"\x01", heard_by=()
+        dev_eui=DEVICE,
+        dev_addr=dev_addr,
+        f_cnt=f_cnt,
+        f_port=f_port,
+        data=b"\x01",
+        heard_by=(),
+        at=at,
     )
 
 
@@ -119,6 +139,34 @@ async def test_what_no_record_could_be_is_refused_and_not_sent_again(
             await asyncio.sleep(0.2)
         assert await station.payloads() == [b"good"]
         assert station.refused("event_too_long") == 1
+
+
+@pytest.mark.parametrize("render", [chirpstack.as_json, chirpstack.as_protobuf])
+async def test_what_the_broker_kept_is_as_old_as_its_event_says(
+    broker: Mosquitto, render: Callable[[Any], bytes], tmp_path: Path
+) -> None:
+    at = datetime.now(UTC) - timedelta(hours=1)
+    async with make_station(tmp_path) as station, Publisher(broker.port) as publisher:
+        async with listening(broker, station):
+            pass
+        await publisher.publish(UP, render(up(1, at=at)))
+        await publisher.publish(UP, b"\xff nonsense")
+        async with listening(broker, station) as source:
+            old, unread = await station.await_records(2)
+            source._last -= 2  # nothing came for two seconds
+            await publisher.publish(UP, render(up(2, at=at)))
+            *_, new = await station.await_records(3)
+    assert old.instant.at is not None
+    assert abs(old.instant.at - at) < timedelta(seconds=1)
+    for fresh in (unread, new):
+        assert fresh.instant.at is not None
+        assert fresh.instant.at > at + timedelta(minutes=59)
+
+
+@given(st.sampled_from(sorted(EVENTS)), st.binary() | st.text().map(str.encode))
+def test_an_event_says_its_time_or_none(event: str, payload: bytes) -> None:
+    for body in (payload, b'{"time":' + json.dumps(payload.hex()).encode() + b"}", b"{}", b"{5"):
+        assert find_time(event, body) is None or body == payload
 
 
 @pytest.mark.parametrize("version", [Version.V5, Version.V311])
