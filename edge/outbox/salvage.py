@@ -156,6 +156,7 @@ def _advance(file: Path, course: _Course, into: Shelf, voice: Voice) -> int:
     _bring(records, course, into)
     if course.done:
         _account(ends, course, into, voice)
+        course.moved, course.kept = {}, {}
         _log.error("outbox_salvaged", path=str(file), saved=course.records)
     _keep(into, file, course)
     return STEP

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -14,11 +16,15 @@ import pytest
 
 from edge.outbox import aside, salvage
 from edge.outbox.outbox import Outbox
+from khaen.clock import ManualClock
 from khaen.ids import Epoch
 from khaen.receipt import EpochReceipt
 from khaen.uplink import Kind
+from tests.edge.agent import REPOSITORY
+from tests.edge.disk import full_disk
 from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox, make_receipt
 from tests.edge.test_outbox import Ledger, drain, payload_of, read_all, settled_of
+from tests.edge.test_refusing_disk import RETRY_S, is_volatile
 
 PAGE = 4096
 FRAMES = 2000
@@ -103,6 +109,25 @@ def test_a_process_that_ends_again_and_again_loses_nothing_more(tmp_path: Path, 
     outbox.close()
 
 
+def test_real_kills(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path)
+    lost = ruin(path, payload(500)) + ruin(path, payload(1500))
+    for steps in (1, 7, 12):
+        command = [sys.executable, "-m", "tests.edge.salvaging", str(path)]
+        with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for _ in range(steps):
+                assert process.stdout.readline()
+            process.kill()
+    outbox = make_outbox(path)
+    assert frames(outbox), "what was brought is there at once"
+    assert len(frames(outbox)) < FRAMES - lost
+    keep_house(outbox)
+    assert len(frames(outbox)) == len(set(frames(outbox))) == FRAMES - lost
+    outbox.close()
+
+
 @pytest.mark.usefixtures("small_steps")
 def test_what_is_heard_meanwhile_comes_behind_and_keeps_its_number(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
@@ -170,6 +195,23 @@ def test_it_waits_for_room(tmp_path: Path) -> None:
     assert len(sent) == FRAMES - lost
     assert rounds > 2
     assert outbox.shed == 0
+    outbox.close()
+
+
+def test_damage_that_is_found_on_a_full_disk(tmp_path: Path) -> None:
+    """There is no room for a new file; once there is, the old one is read."""
+    path, clock = tmp_path / "outbox.sqlite", ManualClock(START)
+    fill(path)
+    lost = ruin(path, payload(500))
+    with full_disk(PAGE):
+        outbox = make_outbox(path, clock)
+        read_all(outbox)
+        assert is_volatile(outbox)
+    for _ in range(2):  # the damage shows, and is replaced; then it takes again
+        clock.advance(RETRY_S)
+        keep_house(outbox)
+    assert not is_volatile(outbox)
+    assert len(frames(outbox)) == FRAMES - lost
     outbox.close()
 
 
