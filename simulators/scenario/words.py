@@ -16,6 +16,7 @@ TECHNICAL_RULES: Final = frozenset(
         "pipeline",
         "replay",
         "unreachable",
+        "unreadable_call",
         "vouching",
     }
 )

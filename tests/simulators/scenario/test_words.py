@@ -16,7 +16,7 @@ RULE = re.compile(
     r"""(?x) \b(?: rule= | RULE\s=\s | PIPELINE\s=\s )"(\w+)"
     | gateway_alert\( [^"()]* "(\w+)" """
 )
-AGENTS_OWN = {"bad_priority", "bad_receipt"}
+AGENTS_OWN = {"bad_configuration", "bad_configuration_state", "bad_priority", "bad_receipt"}
 """What agents refuse; it never comes to ingest."""
 
 
