@@ -99,8 +99,10 @@ class Dating:
         if instant.clock is not None:
             return Date(clock=instant.clock, at=instant.at)
         if self._knows(instant):
-            at = from_micros(instant.boot_us + self.offsets[instant.boot_id])
-            return Date(clock=Rung.BOOT, at=at)
+            micros = instant.boot_us + self.offsets[instant.boot_id]
+            # An offset comes from a disk, which may have changed it: that costs no frame.
+            if to_micros(FLOOR) <= micros < to_micros(CEILING):
+                return Date(clock=Rung.BOOT, at=from_micros(micros))
         if live:
             return Date(clock=Rung.ARRIVAL)
         at = record.after or FLOOR

@@ -146,6 +146,14 @@ def test_a_boot_without_true_time_is_a_span_between_its_neighbours() -> None:
     assert wrong.until == wrong.at, "a span does not end before it begins"
 
 
+@pytest.mark.parametrize("offset_us", [1 << 62, -(1 << 62), 0])
+def test_an_offset_that_gives_no_time_of_day_dates_nothing(offset_us: int) -> None:
+    dating, _ = make(true=False)
+    dating.offsets["damaged"] = offset_us
+    heard = record(Instant(boot_id="damaged", boot_us=5, at=None, clock=None), after=START)
+    assert dating.date(heard, live=False) == Date(clock=Rung.BETWEEN, at=START)
+
+
 def test_a_clock_that_is_not_true_ends_no_span() -> None:
     dating, _ = make(true=False)
     heard = record(replace(dating.hear(), boot_id="another boot"), after=START - HOUR)
