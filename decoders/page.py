@@ -1,4 +1,4 @@
-"""Render docs/devices.md from the families themselves: `python -m decoders.page FILE`."""
+"""Render docs/supported-devices.md from the families themselves: `python -m decoders.page FILE`."""
 
 from __future__ import annotations
 
