@@ -34,7 +34,7 @@ from khaen.uplink import Kind, Origin
 REPOSITORY = Path(__file__).resolve().parent.parent
 GATEWAY = GatewayEui("0016c001f153a14c")
 BOUNDS = OutboxSettings().bounds()
-TIGHT = replace(BOUNDS, quota=4 << 20)
+TIGHT = replace(BOUNDS, quota=8 << 20)
 FULL = 30_000
 """Ordinary frames that wait: more than TIGHT has room for."""
 ROUNDS, FRAMES, ALARMS, IN_FLIGHT, GROUP_S = 5, 5_000, 300, 256, 0.010

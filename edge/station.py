@@ -36,6 +36,8 @@ from khaen.status import GatewayStatus
 _log = log.logger()
 _PRIORITY = "priority"
 _KEEP_EVERY_S = 60.0
+_REST_S, _STEP_S = 1.0, 0.1
+"""Housekeeping takes part in a write of others where there is one; what is much goes on sooner."""
 _BUSY_S = 0.05
 
 
@@ -222,8 +224,9 @@ class Station:
         outbox, dating = self.writer.outbox, self.dating
         while True:
             try:
-                while await self.writer.submit(outbox.prune, patience=1.0):
-                    pass
+                patience = _REST_S
+                while await self.writer.submit(outbox.prune, patience=patience):
+                    patience = _STEP_S
                 self._tell_shed()
                 if (offset := dating.offsets.get(dating.boot_id)) is not None:
                     await self.writer.submit(

@@ -59,10 +59,9 @@ def join_ranges(numbers: Iterable[int]) -> list[Range]:
     return ranges
 
 
-def complement(numbers: Iterable[int], last: int) -> list[Range]:
-    """What ascending numbers leave out of 1 to `last`."""
+def complement(numbers: Iterable[int], last: int, first: int = 1) -> list[Range]:
+    """What ascending numbers leave out of `first` to `last`."""
     ranges: list[Range] = []
-    first = 1
     for number in chain(numbers, (last + 1,)):
         if number > first:
             ranges.append((first, number - 1))
@@ -118,28 +117,6 @@ def _settled_ranges(receipt: EpochReceipt) -> Iterator[Range]:
         yield first, last
 
 
-def renew(shelf: Shelf, voice: Voice) -> Epoch:
-    """Begin a new epoch, renumber what is unsettled, and declare the old numbers gone.
-
-    `gone` records stay in their epoch, because they speak of its numbers.
-    """
-    old, name, last = shelf.epochs()[-1]
-    moving = "FROM record WHERE epoch = ? AND settled_at IS NULL AND kind <> 'gone'"
-    numbers = shelf.db.execute(f"SELECT seq {moving} ORDER BY seq", (old,))
-    ranges = join_ranges(seq for (seq,) in numbers)
-    shelf.open_epoch()
-    new = shelf.epochs()[-1][0]
-    moved = shelf.db.execute(
-        "UPDATE record SET epoch = ?, seq = moved.seq FROM"  # noqa: S608
-        f" (SELECT id, row_number() OVER (ORDER BY id) AS seq {moving}) AS moved"
-        " WHERE record.id = moved.id",
-        (new, old),
-    ).rowcount
-    shelf.set_last_seq(moved)
-    declare_gone(shelf, (old, name, last), ranges, "released", voice)
-    return shelf.epoch
-
-
 def declare_gone(
     shelf: Shelf,
     epoch: tuple[int, Epoch, int],
@@ -168,14 +145,3 @@ def declare_gone(
         shelf.append_to(row, last + records, arrival)
         records += 1
     return records
-
-
-def list_absent(shelf: Shelf, row: int, last: int, known: EpochReceipt | None) -> list[Range]:
-    """Numbers of an epoch up to `last` that are neither held here nor settled by `known`."""
-    held = shelf.db.execute("SELECT seq FROM record WHERE epoch = ? ORDER BY seq", (row,))
-    absent = complement((seq for (seq,) in held), last)
-    if known is None:
-        return absent
-    unsettled = [*known.missing, (max(known.upto, known.watermark) + 1, last)]
-    both = ((max(start, a), min(end, b)) for start, end in absent for a, b in unsettled)
-    return [(low, high) for low, high in both if low <= high]

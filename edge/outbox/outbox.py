@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from edge.dating import FLOOR, Dating
 from edge.host import Host
-from edge.outbox import account, aside, owner, schema
+from edge.outbox import account, aside, owner, schema, upheaval
 from edge.outbox.account import Counts, Voice
 from edge.outbox.adoption import adopt
 from edge.outbox.bounds import Bounds
@@ -263,16 +263,21 @@ class Outbox:
         for shelf in self._shelves():
             if len(records) < limit:
                 room = limit - len(records)
-                records += shelf.page(priority=priority, after=after, limit=room)
+                records += upheaval.page(shelf, priority=priority, after=after, limit=room)
         return records
 
     def fetch(self, numbers: Sequence[Number]) -> list[Record]:
         """Those of the records that are still unsettled."""
         self._write_down()
-        return [record for shelf in self._shelves() for record in shelf.fetch(numbers)]
+        return [record for shelf in self._shelves() for record in upheaval.fetch(shelf, numbers)]
 
     def settle(self, numbers: Sequence[Number]) -> None:
-        """Settle single records, where the broker's word is proof."""
+        """Settle single records, where the broker's word is proof.
+
+        While a new ledger is told of all that there is, none is: it goes again afterwards.
+        """
+        if upheaval.is_resending(self._shelf):
+            return
         now = self._settling_time()
         for number in numbers:
             one = EpochReceipt(
@@ -289,19 +294,23 @@ class Outbox:
         What it settles is written down when somebody looks: each receipt by itself would wear the
         card. After a crash such frames are sent once more, and receipted again.
         """
-        shelf = self._shelf
+        shelf, before = self._shelf, self.generation
         ledger = shelf.fact("ledger")
         if ledger != receipt.ledger:
             shelf.keep("ledger", receipt.ledger)
             if ledger is not None:
-                self._resend_all(shelf, receipt)
+                self._said.clear()
+                upheaval.begin_to_resend(shelf, receipt.ledger)
+                self.generation += 1
         for entry in receipt.epochs:
             foreign = entry.conflict or entry.upto > shelf.last_seq
             if entry.epoch == shelf.epoch and foreign:
                 self._renew(shelf, "conflict" if entry.conflict else "unknown_numbers")
-            else:
+            elif not any(upheaval.is_left(each, entry.epoch) for each in self._shelves()):
                 self.generation += make_way(shelf, entry, self._voice())
                 self._said[entry.epoch] = entry
+        if self.generation != before:
+            self._write_down()
 
     def declare_damaged(self, positions: Iterable[int]) -> int:
         """Let records go that nobody can read or send, and say that they are gone; how many."""
@@ -316,36 +325,16 @@ class Outbox:
         return to_micros(self._clock.now()) if self._dating.synced() else 0
 
     def _write_down(self) -> bool:
-        """Settle some of what receipts said; whether there is more of it."""
-        left, now = _SETTLE_STEP, self._settling_time()
-        for entry in list(self._said.values()):
-            left -= account.settle(self._shelf, entry, now, left)
-            if left <= 0:
-                return True
-        self._said.clear()
-        return False
-
-    def _resend_all(self, shelf: Shelf, receipt: Receipt) -> None:
-        """A ledger made anew, perhaps from a backup: all that is held goes again."""
-        self._said.clear()
-        known = {entry.epoch: entry for entry in receipt.epochs}
-        unsettled = shelf.unsettle()
-        gone = 0
-        for row, name, last in shelf.epochs():
-            absent = account.list_absent(shelf, row, last, known.get(name))
-            gone += account.declare_gone(
-                shelf, (row, name, last), absent, "released", self._voice()
-            )
-        _log.warning("ledger_changed", ledger=receipt.ledger, resent=unsettled, gone_records=gone)
-        self.generation += 1
+        """Do some of what receipts and new epochs ask for; whether there is more of it."""
+        more, reached = upheaval.go_on(
+            self._shelf, self._said, self._settling_time(), self._voice(), _SETTLE_STEP
+        )
+        self.generation += reached
+        return more
 
     def _renew(self, shelf: Shelf, reason: str) -> None:
-        while self._write_down():
-            pass
-        old = shelf.epoch
-        new = account.renew(shelf, self._voice())
+        upheaval.begin_epoch(shelf, reason)
         self.generation += 1
-        _log.error("epoch_renewed", reason=reason, old=old, new=new)
 
     def keep(self, key: str, value: str) -> None:
         """Keep a fact beside the records."""

@@ -18,7 +18,9 @@ from google.protobuf.message import DecodeError
 
 from edge.outbox.account import Range, Voice, declare_gone, join_ranges
 from edge.outbox.bounds import Bounds
+from edge.outbox.schema import LOG_SIZE
 from edge.outbox.shelf import Shelf
+from edge.outbox.upheaval import is_resending
 
 MAX_VOLATILE: Final = 10_000
 """Records kept in memory while the disk refuses (docs/wire.md)."""
@@ -27,7 +29,8 @@ STEP: Final = 256
 HELD_SHARE: Final = 3 / 4
 """Receipted records are held until the last quarter of the quota is needed (docs/wire.md)."""
 LEAST: Final = 8 << 20
-"""Bytes that an outbox may have, however little of the file system is free: some 30,000 frames."""
+"""Bytes that an outbox may have, however little of the file system is free: its log, and some
+15,000 frames."""
 _GATHER_US: Final = 600_000_000
 """Records whose time is over may stay for so long more, to leave together: it spares the card."""
 _FOLDABLE: Final = 6_000
@@ -49,17 +52,17 @@ def measure(shelf: Shelf, bounds: Bounds) -> tuple[int, int]:
     """How much there is, and how much there may be: records in memory, bytes on disk.
 
     What the file system has free beyond `keep_free` may be taken; what the file has already is
-    never given back.
+    never given back. What the write-ahead log may take is not for records.
     """
     if shelf.volatile:
         return shelf.unsettled + shelf.settled, MAX_VOLATILE
     try:
         system = os.statvfs(shelf.path.parent)
-        size = shelf.path.stat().st_size
+        size = shelf.path.stat().st_size + shelf.log_path.stat().st_size
     except OSError:  # a disk that is gone has no bounds; SQLite says the rest
-        return shelf.fill(), bounds.quota
+        return shelf.fill(), bounds.quota - LOG_SIZE
     spare = max(0, system.f_bavail * system.f_frsize - bounds.keep_free)
-    return shelf.fill(), min(bounds.quota, max(LEAST, size + spare))
+    return shelf.fill(), min(bounds.quota, max(LEAST, size + spare)) - LOG_SIZE
 
 
 def make_room(shelf: Shelf, bounds: Bounds, voice: Voice, step: int) -> tuple[int, int]:
@@ -68,7 +71,9 @@ def make_room(shelf: Shelf, bounds: Bounds, voice: Voice, step: int) -> tuple[in
     `step` of each at most.
     """
     used, limit = measure(shelf, bounds)
-    released = _release(shelf, step) if used > limit * HELD_SHARE else 0
+    # What a new ledger is still to get is not let go before its time.
+    full = used > limit * HELD_SHARE and not is_resending(shelf)
+    released = _release(shelf, step) if full else 0
     if released:
         used, limit = measure(shelf, bounds)
     return released, _shed(shelf, step, voice) if used > limit else 0

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = Path(":memory:")
+LOG_SIZE: Final = 4 << 20
+"""Bytes that the write-ahead log may keep: SQLite begins it anew after 1,000 pages
+(https://sqlite.org/pragma.html#pragma_wal_autocheckpoint)."""
 _BUSY_S: Final = 5.0
 _CHECK_S: Final = 2.0
 _SCHEMA: Final = """
@@ -76,6 +79,7 @@ def _read_text(data: bytes) -> str:
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
+    db.execute(f"PRAGMA journal_size_limit={LOG_SIZE}")
     db.execute("PRAGMA secure_delete=OFF")  # else what is deleted is written once more, as zeros
     db.execute("BEGIN IMMEDIATE")
     for statement in _SCHEMA.split(";"):

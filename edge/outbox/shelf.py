@@ -49,7 +49,7 @@ class Shelf:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+        self.path, self.log_path = path, path.with_name(path.name + "-wal")
         self.volatile = path == MEMORY
         self._boots: dict[str, int] = {}
         self.position = self.last_seq = self._epoch_id = 0
@@ -144,6 +144,10 @@ class Shelf:
             " WHERE value <> excluded.value",
             (key, value),
         )
+
+    def drop(self, key: str) -> None:
+        """Forget a fact."""
+        self.db.execute("DELETE FROM fact WHERE key = ?", (key,))
 
     def open_epoch(self) -> None:
         """Begin a new life: numbers start at 1 under a new name."""
@@ -304,12 +308,14 @@ class Shelf:
         self.settled += settled
         return settled
 
-    def unsettle(self) -> int:
-        """Take all that is held as unsent again; return how many."""
+    def unsettle(self, limit: int) -> int:
+        """Take what is held as unsent again, `limit` at most; return how many."""
         moved = self.db.execute(
-            "UPDATE record SET settled_at = NULL WHERE settled_at IS NOT NULL"
+            "UPDATE record SET settled_at = NULL WHERE id IN (SELECT id FROM record"
+            " WHERE settled_at IS NOT NULL ORDER BY settled_at LIMIT ?)",
+            (limit,),
         ).rowcount
-        self.unsettled, self.settled = self.unsettled + moved, 0
+        self.unsettled, self.settled = self.unsettled + moved, self.settled - moved
         return moved
 
     def forget(self, positions: Sequence[int], *, settled: bool) -> int:

@@ -20,11 +20,14 @@ from edge.outbox import room
 from edge.outbox.account import Voice
 from edge.outbox.bounds import Bounds
 from edge.outbox.outbox import Outbox
+from edge.outbox.schema import LOG_SIZE
 from edge.outbox.shelf import Shelf
+from edge.outbox.upheaval import is_renumbering, is_resending
 from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.receipt import EpochReceipt, Receipt
 from khaen.uplink import Kind, Number
+from tests.edge.disk import full_disk
 from tests.edge.fixtures import BOUNDS, START, FakeHost, make_arrival, make_outbox, make_receipt
 from tests.support.receipts import cover
 
@@ -146,6 +149,13 @@ def declared(shelf: Shelf, reasons: set[str]) -> set[Number]:
     }
 
 
+def is_in_between(outbox: Outbox) -> bool:
+    """Whether a receipt, a new ledger or a new epoch has steps left."""
+    return bool(outbox._said) or any(
+        is_resending(shelf) or is_renumbering(shelf) for shelf in outbox._shelves()
+    )
+
+
 def refuse(shelf: Shelf) -> None:
     """A commit on a disk that is full; memory takes it."""
     if not shelf.volatile:
@@ -181,6 +191,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.witness = Witness()
         self.patch.setattr(outboxes, "make_room", self.witness.make_room)
         self.patch.setattr(outboxes, "STEP", 3)
+        self.patch.setattr(outboxes, "_SETTLE_STEP", 2)
         self.bounds = replace(BOUNDS, max_age_s=7 * 86_400)
         self.outbox = self._open("outbox-0.sqlite")
 
@@ -234,7 +245,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(pages=st.integers(15, 40))
     def bound(self, pages: int) -> None:
         """So many pages may be filled from now on; the tables alone take eleven."""
-        self.bounds = self.outbox.bounds = replace(self.bounds, quota=pages * _PAGES)
+        self.bounds = self.outbox.bounds = replace(self.bounds, quota=pages * _PAGES + LOG_SIZE)
 
     @rule(data=st.data())
     def commit_some(self, data: st.DataObject) -> None:
@@ -315,7 +326,7 @@ class OutboxMachine(RuleBasedStateMachine):
             waiting = set(self.witness.note(shelf))
             gone = declared(shelf, {"shed", "released", "damaged"})
             assert not waiting & gone, "what waits cannot be gone"
-            if shelf.fact("ledger") != self.ledger.name:
+            if shelf.fact("ledger") != self.ledger.name or is_resending(shelf):
                 continue  # a disk that refuses does not hear of a new ledger until it takes again
             for row, epoch, last in shelf.epochs():
                 held = {
@@ -347,13 +358,21 @@ class OutboxMachine(RuleBasedStateMachine):
         time_over = self.clock.monotonic() >= self.bounds.hold_s
         assert not lost or ((time_over or self.witness.released) and lost <= self.committed_ever)
 
+    @rule()
+    def keep_house(self) -> None:
+        """Every step that is left: afterwards nothing is in between."""
+        while self.outbox.run([self.outbox.prune])[0]:
+            pass
+        assert self.outbox.volatile or not is_in_between(self.outbox)
+
     @invariant()
     def counts_agree(self) -> None:
         counts = self.outbox.run([self.outbox.count])[0]
-        records = read_all(self.outbox)
-        assert counts.backlog == len(records)
-        waiting = {seq for first, last in counts.waiting for seq in range(first, last + 1)}
-        assert waiting == {r.number.seq for r in records if r.number.epoch == counts.epoch}
+        if not is_in_between(self.outbox):
+            records = read_all(self.outbox)
+            assert counts.backlog == len(records)
+            waiting = {seq for first, last in counts.waiting for seq in range(first, last + 1)}
+            assert waiting == {r.number.seq for r in records if r.number.epoch == counts.epoch}
         for shelf in self.outbox._shelves():
             rows = shelf.db.execute("SELECT settled_at IS NULL, count(*) FROM record GROUP BY 1")
             by_state = dict(rows.fetchall())
@@ -434,6 +453,115 @@ def test_a_restored_ledger_gets_all_that_is_held_and_the_word_gone_for_the_rest(
     assert settled_of(restored, outbox.present) == [1, 2, 3, 4, 5]
     assert {n.seq for n in restored.gone} == {1, 2}
     assert {b"new 1", b"new 2"} <= set(restored.committed.values())
+    outbox.close()
+
+
+def restart(outbox: Outbox, path: Path) -> Outbox:
+    """As after SIGKILL between two transactions."""
+    for shelf in outbox._shelves():
+        shelf.close()
+    return make_outbox(path)
+
+
+def test_a_new_ledger_is_told_of_everything_in_steps_and_calls_come_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "_SETTLE_STEP", 10)
+    path = tmp_path / "outbox.sqlite"
+    outbox, restored = make_outbox(path), Ledger("two")
+    payloads = [b"%d" % i for i in range(100)]
+    numbers = [record.number for record in hear(outbox, payloads)]
+    outbox.run([partial(outbox.obey, Ledger("one").answer())])
+    said = cover(outbox.present, 100, (), conflict=False)
+    outbox.run([partial(outbox.obey, make_receipt(said, ledger="one"))])
+    while outbox.run([outbox.prune])[0]:
+        pass
+    forgotten = [20, 21, 95]
+    shelf = outbox._shelf
+    shelf.begin()
+    shelf.forget(forgotten, settled=True)
+    shelf.commit()
+
+    outbox.run([partial(outbox.obey, restored.answer())])
+    held = outbox._shelf.settled
+    assert held >= 80, "a receipt costs a step, however much is held"
+    lives = 0
+    while is_in_between(outbox):
+        (stored,) = outbox.run(
+            [partial(outbox.append, [make_arrival(b"call %d" % lives, priority=True)])]
+        )
+        assert stored.durable
+        lives += 1
+        outbox = restart(outbox, path)  # its first look at itself is one more step
+        assert held - outbox._shelf.settled <= 10
+        held = outbox._shelf.settled
+    assert lives >= 10
+    drain(outbox, restored)
+    last = outbox.run([outbox.count])[0].last_seq
+    assert settled_of(restored, outbox.present) == list(range(1, last + 1))
+    assert {n.seq for n in restored.gone} == set(forgotten)
+    assert {number.seq for number in numbers} - {n.seq for n in restored.committed} == set(
+        forgotten
+    )
+    outbox.close()
+
+
+def test_a_cloned_card_is_renumbered_in_steps_calls_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "_SETTLE_STEP", 10)
+    path = tmp_path / "outbox.sqlite"
+    outbox, ledger = make_outbox(path), Ledger("one")
+    outbox.run([partial(outbox.obey, ledger.answer())])
+    arrivals = [make_arrival(b"%d" % i, priority=i % 25 == 24) for i in range(100)]
+    records = outbox.run([partial(outbox.append, arrivals)])[0].records
+    old = outbox.present
+    ledger.committed = {record.number: b"of the clone" for record in records[:50]}
+    clone = cover(old, 50, (), conflict=True)
+    outbox.run([partial(outbox.obey, make_receipt(clone, ledger="one"))])
+    assert outbox.present != old
+    steps = 0
+    while is_in_between(outbox):
+        steps += 1
+        hear(outbox, [b"heard meanwhile %d" % steps])
+        clone = cover(old, 100, (), conflict=True)
+        outbox.run([partial(outbox.obey, make_receipt(clone, ledger="one"))])
+        calls, others = (
+            outbox.run([partial(outbox.page, priority=first, after=0, limit=200)])[0]
+            for first in (True, False)
+        )
+        assert all(r.number.epoch != old or r.kind is Kind.GONE for r in (*calls, *others))
+        assert len(calls) == 4, "which come first"
+        assert outbox.run([partial(outbox.fetch, [r.number for r in records])]) == [[]]
+        outbox = restart(outbox, path)
+    assert steps > 1
+    drain(outbox, ledger)
+    committed = set(ledger.committed.values())
+    assert {b"%d" % i for i in range(100)} <= committed
+    assert {b"heard meanwhile %d" % (i + 1) for i in range(steps)} <= committed
+    last = outbox.run([outbox.count])[0].last_seq
+    assert settled_of(ledger, outbox.present) == list(range(1, last + 1))
+    assert len(settled_of(ledger, old)) > 100
+    outbox.close()
+
+
+def test_a_new_ledger_needs_no_room_for_a_second_outbox(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = make_outbox(path)
+    outbox.run([partial(outbox.obey, Ledger("one").answer())])
+    for _ in range(10):
+        hear(outbox, [bytes(1000)] * 1000)
+    said = cover(outbox.present, 10_000, (), conflict=False)
+    outbox.run([partial(outbox.obey, make_receipt(said, ledger="one"))])
+    while outbox.run([outbox.prune])[0]:
+        pass
+    with full_disk(path.stat().st_size + (1 << 20)):  # as much for the file as for its log
+        outbox.run([partial(outbox.obey, Ledger("two").answer())])
+        while outbox.run([outbox.prune])[0]:
+            pass
+        assert not outbox.volatile
+        assert outbox.run([outbox.count])[0].backlog == 10_000
+    assert path.with_name(path.name + "-wal").stat().st_size < 2 * LOG_SIZE
     outbox.close()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from edge.outbox import room
 from edge.outbox.outbox import Outbox
+from edge.outbox.schema import LOG_SIZE
 from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.uplink import Kind
@@ -67,7 +68,7 @@ def account(outbox: Outbox) -> tuple[set[int], set[int], int]:
 
 
 def test_receipted_records_leave_when_the_last_quarter_is_needed(tmp_path: Path) -> None:
-    bounds = replace(BOUNDS, quota=2 * MIB)
+    bounds = replace(BOUNDS, quota=2 * MIB + LOG_SIZE)
     outbox, ledger = make_outbox(tmp_path / "outbox.sqlite", bounds=bounds), Ledger("one")
     hear(outbox, 900)
     drain(outbox, ledger)
@@ -82,7 +83,7 @@ def test_receipted_records_leave_when_the_last_quarter_is_needed(tmp_path: Path)
 
 
 def test_the_oldest_ordinary_frames_are_shed_and_the_account_is_whole(tmp_path: Path) -> None:
-    bounds = replace(BOUNDS, quota=MIB)
+    bounds = replace(BOUNDS, quota=MIB + LOG_SIZE)
     outbox = make_outbox(tmp_path / "outbox.sqlite", bounds=bounds)
     calls = hear(outbox, 30, priority=True)
     beats = hear(outbox, 30, kind=Kind.HEARTBEAT)
@@ -106,7 +107,7 @@ def test_the_oldest_ordinary_frames_are_shed_and_the_account_is_whole(tmp_path: 
 
 
 def test_calls_are_shed_only_where_nothing_else_is_left(tmp_path: Path) -> None:
-    bounds = replace(BOUNDS, quota=MIB)
+    bounds = replace(BOUNDS, quota=MIB + LOG_SIZE)
     outbox = make_outbox(tmp_path / "outbox.sqlite", bounds=bounds)
     hear(outbox, 300)
     calls = hear(outbox, 2_000, priority=True)
@@ -121,7 +122,7 @@ def test_calls_are_shed_only_where_nothing_else_is_left(tmp_path: Path) -> None:
 
 def test_calls_between_ordinary_frames_make_many_ranges(tmp_path: Path) -> None:
     """What the words themselves cost stays small, and none has more ranges than may be."""
-    outbox = make_outbox(tmp_path / "outbox.sqlite", bounds=replace(BOUNDS, quota=MIB))
+    outbox = make_outbox(tmp_path / "outbox.sqlite", bounds=replace(BOUNDS, quota=MIB + LOG_SIZE))
     arrivals = [make_arrival(bytes(150), priority=i % 2 == 0) for i in range(64)]
     for _ in range(150):
         outbox.run([partial(outbox.append, arrivals)])
@@ -163,21 +164,23 @@ def test_frames_grow_old_and_calls_do_not(tmp_path: Path) -> None:
 def test_the_file_does_not_grow_into_what_must_stay_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file system has 2 MiB more than is to stay free, and nobody else takes any."""
+    """The file system has 2 MiB more than the log and what is to stay free."""
     path = tmp_path / "outbox.sqlite"
-    monkeypatch.setattr(room, "LEAST", MIB)
+    log = path.with_name(path.name + "-wal")
+    monkeypatch.setattr(room, "LEAST", MIB + LOG_SIZE)
     outbox = make_outbox(path, bounds=replace(BOUNDS, keep_free=100 * MIB))
     true, begun = os.statvfs(tmp_path), path.stat().st_size
 
     def statvfs(_path: Path) -> os.statvfs_result:
         fields = list(true)
-        left = 102 * MIB - (path.stat().st_size - begun)
+        left = 102 * MIB + LOG_SIZE - (path.stat().st_size - begun) - log.stat().st_size
         fields[4] = left // true.f_frsize  # f_bavail
         return os.statvfs_result(fields)
 
     monkeypatch.setattr(os, "statvfs", statvfs)
     hear(outbox, 4_000)
     assert 1.5 * MIB < path.stat().st_size - begun <= 2.2 * MIB, "2 MiB and a group of frames"
+    assert log.stat().st_size <= LOG_SIZE, "and with its log it leaves free what must stay so"
     assert outbox.shedding
     assert not outbox.volatile
     outbox.close()
@@ -201,7 +204,7 @@ def committed(sent: Iterable[Heard]) -> set[int]:
 async def test_what_was_shed_on_its_way_does_not_choke_the_forwarder(tmp_path: Path) -> None:
     async with bench(tmp_path, backlog_window=16) as b:
         outbox = b.writer.outbox
-        outbox.bounds = replace(BOUNDS, quota=MIB)
+        outbox.bounds = replace(BOUNDS, quota=MIB + LOG_SIZE)
         payload = bytes(PAYLOAD)
         await b.hear(*(make_arrival(payload) for _ in range(64)))
         b.clock.advance(10)

@@ -16,6 +16,7 @@ import pytest
 
 from edge.outbox import aside, salvage
 from edge.outbox.outbox import Outbox
+from edge.outbox.schema import LOG_SIZE
 from khaen.clock import ManualClock
 from khaen.ids import Epoch
 from khaen.receipt import EpochReceipt
@@ -180,7 +181,7 @@ def test_it_waits_for_room(tmp_path: Path) -> None:
     path, ledger = tmp_path / "outbox.sqlite", Ledger("one")
     fill(path)
     lost = ruin(path, payload(500))
-    bounds = replace(BOUNDS, quota=60 * PAGE)
+    bounds = replace(BOUNDS, quota=60 * PAGE + LOG_SIZE)
     outbox = make_outbox(path, bounds=bounds)
     outbox.run([partial(outbox.obey, ledger.answer())])
     read_all(outbox)
