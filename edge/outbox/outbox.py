@@ -176,7 +176,8 @@ class Outbox:
             raise
         for boot, offset in shelf.boots().items():
             self._dating.offsets.setdefault(boot, offset)
-        self.handed.setdefault(shelf.epoch, shelf.last_seq)
+        for _, name, last in shelf.epochs():
+            self.handed.setdefault(name, last)
         return shelf
 
     def _endure(self, error: sqlite3.DatabaseError) -> None:
@@ -307,7 +308,8 @@ class Outbox:
             if entry.epoch == shelf.epoch and foreign:
                 self._renew(shelf, "conflict" if entry.conflict else "unknown_numbers")
             elif not any(upheaval.is_left(each, entry.epoch) for each in self._shelves()):
-                self.generation += make_way(shelf, entry, self._voice())
+                handed = self.handed.get(entry.epoch, 0)
+                self.generation += make_way(shelf, entry, self._voice(), handed)
                 self._said[entry.epoch] = entry
         if self.generation != before:
             self._write_down()

@@ -298,16 +298,18 @@ def _account(ends: list[tuple[Epoch, int]], course: _Course, into: Shelf, voice:
         declare_gone(into, (row, name, last + told), lost, "damaged", voice)
 
 
-def make_way(into: Shelf, entry: EpochReceipt, voice: Voice) -> bool:
-    """Number what `_account` said anew, where a receipt knows of more numbers than could be read:
-    it took numbers that records have, which are then declared gone where nobody has them. Whether
-    it was so.
+def make_way(into: Shelf, entry: EpochReceipt, voice: Voice, handed: int) -> bool:
+    """Number what `_account` said anew, where a receipt knows of more numbers than could be read,
+    or settles such a word before it was handed to a broker: it took numbers that records have,
+    which are then declared gone where nobody has them. Whether it was so.
     """
     made = into.fact(_MADE + entry.epoch)
-    row, last = _find_epoch(into, entry.epoch) if made else (0, 0)
-    if made is None or entry.upto <= last:
+    if made is None:
         return False
     first = int(made)
+    row, last = _find_epoch(into, entry.epoch)
+    if not (entry.upto > last or entry.upto >= first > handed):
+        return False
     into.shift(row, first, entry.upto + 1 - first)
     into.keep(_MADE + entry.epoch, str(entry.upto + 1))
     last += entry.upto + 1 - first

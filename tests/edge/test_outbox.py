@@ -390,6 +390,8 @@ def drain(outbox: Outbox, ledger: Ledger) -> None:
         if not records:
             return
         for record in records:
+            epoch, seq = record.number.epoch, record.number.seq
+            outbox.handed[epoch] = max(seq, outbox.handed.get(epoch, 0))
             ledger.take(record)
         outbox.run([partial(outbox.obey, ledger.answer())])
     raise AssertionError("the backlog never ends")

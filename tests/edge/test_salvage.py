@@ -291,8 +291,21 @@ def test_a_receipt_tells_that_there_were_more_numbers(told: tuple[Outbox, Epoch,
             FRAMES + 2: ("damaged", [[FRAMES - 2, FRAMES - 1]]),
         }
     assert outbox.generation > generation
+    outbox.handed[old] = FRAMES + 2
     everything = EpochReceipt(epoch=old, watermark=FRAMES + 2, upto=FRAMES + 2)
     outbox.run([partial(outbox.obey, make_receipt(everything))])
+    assert not words(outbox, old)
+
+
+def test_a_word_that_was_not_sent_is_not_settled(told: tuple[Outbox, Epoch, int]) -> None:
+    outbox, old, last = told
+    receipt = EpochReceipt(epoch=old, watermark=last + 1, upto=last + 1)
+    for _ in range(2):
+        outbox.run([partial(outbox.obey, make_receipt(receipt))])
+        assert list(words(outbox, old)) == [last + 2]
+    outbox.handed[old] = last + 2
+    receipt = EpochReceipt(epoch=old, watermark=last + 2, upto=last + 2)
+    outbox.run([partial(outbox.obey, make_receipt(receipt))])
     assert not words(outbox, old)
 
 
