@@ -72,6 +72,20 @@ def test_without_khaen_the_brokers_word_empties_the_outbox(
             assert says(lambda s: "puback_is_proof" in s.warnings, listener.messages)
 
 
+def test_what_the_broker_refuses_of_a_region_goes_by_the_backlog(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    allowed = tmp_path / "allowed"
+    allowed.write_text("topic readwrite khaen/#\ntopic read as923/#\n")
+    broker = mosquitto(settings=[f"acl_file {allowed}"])
+    config = write_config(tmp_path, broker.port, status_s=0.3)
+    with listening(broker.port, UP, BACKLOG, STATUS) as listener, running(config) as agent:
+        frames = push(agent, "refused", 3)
+        listener.wait_for(partial(is_there, frames))
+        assert UP not in {message.topic for message in listener.messages}
+        listener.wait_for(partial(says, lambda s: "publish_refused" in s.warnings))
+
+
 class Sealed:
     """Who listens on a broker of mutual TLS."""
 
