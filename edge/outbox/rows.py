@@ -17,7 +17,7 @@ COLUMNS: Final = (
     "r.id, e.epoch, r.seq, r.kind, r.priority, r.origin, r.device, r.topic, r.clock, r.heard_at,"
     " b.boot_id, r.boot_us, r.frame"
 )
-JOINED: Final = " JOIN epoch e ON e.id = r.epoch JOIN boot b ON b.id = r.boot "
+JOINED: Final = " LEFT JOIN epoch e ON e.id = r.epoch LEFT JOIN boot b ON b.id = r.boot "
 MAX_MICROS: Final = to_micros(datetime.max.replace(tzinfo=UTC))
 """No time of day is later."""
 _MAX_BOOT_US: Final = 100 * 366 * 86_400 * 1_000_000
