@@ -186,6 +186,9 @@ TEXTS: Mapping[str, Text] = {
     "alarm.gateway.forwarder_silent": Text(
         "เกตเวย์ {who} ไม่ได้รับสัญญาณวิทยุ อาจไม่ได้ยินการขอความช่วยเหลือ",
         "Gateway {who} hears no radio: calls for help may go unheard"),
+    "alarm.gateway.publish_refused": Text(
+        "ระบบไม่รับข้อมูลสดจากเกตเวย์ {who} การขอความช่วยเหลืออาจมาช้า",
+        "What gateway {who} sends live is refused: calls for help may come late"),
     "alarm.other": Text("{who} มีเหตุแจ้งเตือน ({rule})", "{who}: alarm ({rule})"),
     "next.sos": Text("รับเรื่อง แล้วโทรหรือไปหาทันที", "Accept, then call or go at once"),
     "next.fall": Text("รับเรื่อง แล้วไปดูทันที", "Accept, then go and see at once"),

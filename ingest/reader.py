@@ -40,7 +40,9 @@ _TROUBLES = {
     "clock_untrue": "clock",
     "disk_low": "gateway",
     "forwarder_silent": "gateway",
+    "other_gateways_outbox": "gateway",
     "outbox_shedding": "outbox",
+    "publish_refused": "gateway",
     "twin_agent": "conflict",
 }
 """What an agent warns of and somebody must act on, and the rule of its technical alarm."""

@@ -401,13 +401,13 @@ class TestRecords:
             disk=DiskStatus(free=0, used=1, quota=1),
             clock=Rung.ARRIVAL,
             broker="",
-            warnings=("clock_untrue", "forwarder_silent", "hot", "of_a_newer_agent", "twin_agent"),
+            warnings=("clock_untrue", "hot", "of_a_newer_agent", "publish_refused", "twin_agent"),
         )
         ingest.take(Sent(topic=topics.status(gateway.eui), payload=said.model_dump_json().encode()))
         assert ingest.rows("SELECT rule, reason FROM alarm ORDER BY rule") == [
             ("clock", "clock_untrue"),
             ("conflict", "twin_agent"),
-            ("gateway", "forwarder_silent"),
+            ("gateway", "publish_refused"),
         ]
 
     def test_gone_numbers_are_settled(self, ingest: InProcess) -> None:
