@@ -17,7 +17,7 @@ from edge.outbox.shelf import Shelf
 from edge.record import Arrival, Instant
 from khaen.ids import Epoch, GatewayEui
 from khaen.receipt import EpochReceipt
-from khaen.uplink import Kind, Origin
+from khaen.uplink import Kind, Number, Origin
 
 MAX_RANGES = 1000
 """Ranges in one `gone` record (docs/wire.md)."""
@@ -104,6 +104,13 @@ def settle(shelf: Shelf, receipt: EpochReceipt, now_us: int, limit: int) -> int:
         if settled >= limit:
             break
     return settled
+
+
+def settle_one(shelf: Shelf, number: Number, now_us: int) -> None:
+    """Mark a single record as settled."""
+    row = shelf.db.execute("SELECT id FROM epoch WHERE epoch = ?", (number.epoch,)).fetchone()
+    if row is not None:
+        shelf.settle(row[0], number.seq, number.seq, now_us, 1)
 
 
 def _settled_ranges(receipt: EpochReceipt) -> Iterator[Range]:

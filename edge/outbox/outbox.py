@@ -18,7 +18,7 @@ from edge.outbox import account, aside, owner, schema, upheaval
 from edge.outbox.account import Counts, Voice
 from edge.outbox.adoption import adopt
 from edge.outbox.bounds import Bounds
-from edge.outbox.room import STEP, give_up, let_go, make_room, shed_old
+from edge.outbox.room import STEP, Evenness, give_up, let_go, make_room, shed_old
 from edge.outbox.salvage import make_way, plan, salvage, salvage_at_once
 from edge.outbox.schema import MEMORY
 from edge.outbox.shelf import Shelf
@@ -71,6 +71,7 @@ class Outbox:
         """How much it may keep; whoever changes it does so between transactions."""
         self._disk: Shelf | None = None
         self._memory: Shelf | None = None
+        self._evenness = Evenness()
         self._retry_at = 0.0
         self._shed_at = 0.0
         self._said: dict[Epoch, EpochReceipt] = {}
@@ -281,13 +282,7 @@ class Outbox:
             return
         now = self._settling_time()
         for number in numbers:
-            one = EpochReceipt(
-                epoch=number.epoch,
-                watermark=0,
-                upto=number.seq,
-                missing=((1, number.seq - 1),) if number.seq > 1 else (),
-            )
-            account.settle(self._shelf, one, now, 1)
+            account.settle_one(self._shelf, number, now)
 
     def obey(self, receipt: Receipt) -> None:
         """Do what a receipt of the right site says.
@@ -361,7 +356,8 @@ class Outbox:
         if self._dating.synced() and not moved + shed:
             now = to_micros(self._clock.now())
             moved = let_go(self._shelf, now - _micros(self.bounds.hold_s), to_micros(FLOOR), now)
-            shed = shed_old(self._shelf, now - _micros(self.bounds.max_age_s), self._voice())
+            if self._evenness.lasts(now, self._clock.monotonic()):
+                shed = shed_old(self._shelf, now - _micros(self.bounds.max_age_s), self._voice())
         self._tell_shed(shed)
         if self.shedding and self._clock.monotonic() - self._shed_at >= _CALM_S:
             self.shedding = False

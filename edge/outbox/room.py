@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from math import inf
 from typing import Final
 
 from chirpstack_api import gw
@@ -21,6 +22,7 @@ from edge.outbox.bounds import Bounds
 from edge.outbox.schema import LOG_SIZE
 from edge.outbox.shelf import Shelf
 from edge.outbox.upheaval import is_resending
+from khaen.clock import Rung
 
 MAX_VOLATILE: Final = 10_000
 """Records kept in memory while the disk refuses (docs/wire.md)."""
@@ -36,6 +38,9 @@ _GATHER_US: Final = 600_000_000
 _FOLDABLE: Final = 6_000
 """A `gone` record of up to so many bytes goes into the next one; longer ones stay as they are."""
 _MAX_FOLDED: Final = 8
+_EVEN_S: Final = 3600.0
+_JUMP_US: Final = 60_000_000
+"""For so long the time of day must not have jumped by more, before anything is shed for its age."""
 _SHED: Final = "shed"
 _DAMAGED: Final = "damaged"
 _ORDER: Final = (
@@ -99,18 +104,40 @@ def _shed(shelf: Shelf, step: int, voice: Voice) -> int:
     return 0
 
 
+class Evenness:
+    """Whether the time of day has gone on as the monotonic clock does, for so long that it is true:
+    a jump would make everything old at once.
+    """
+
+    def __init__(self) -> None:
+        self._offset_us, self._since = inf, 0.0
+
+    def lasts(self, now_us: int, monotonic: float) -> bool:
+        """Look at both clocks, in microseconds and seconds."""
+        offset_us = now_us - monotonic * 1e6
+        if abs(offset_us - self._offset_us) > _JUMP_US:
+            self._offset_us, self._since = offset_us, monotonic
+        return monotonic - self._since >= _EVEN_S
+
+
 def shed_old(shelf: Shelf, before_us: int, voice: Voice) -> int:
     """Shed some of the frames without priority that were heard before a time; how many.
 
     Records are in the order in which they were heard: what lies before an old one is old, dated or
-    not.
+    not, and what lies behind a young one is young. Only a synchronised clock's word counts: a
+    receiver's time of satellites may be anything.
     """
     rows = shelf.db.execute(
-        "SELECT id, epoch, seq, heard_at FROM record WHERE settled_at IS NULL AND priority = 0"
-        " AND kind <> 'gone' ORDER BY id LIMIT ?",
+        "SELECT id, epoch, seq, heard_at, clock FROM record WHERE settled_at IS NULL"
+        " AND priority = 0 AND kind <> 'gone' ORDER BY id LIMIT ?",
         (STEP,),
     ).fetchall()
-    old = max((i for i, row in enumerate(rows, 1) if row[3] and row[3] < before_us), default=0)
+    old = 0
+    for count, (*_, heard_at, clock) in enumerate(rows, 1):
+        if clock == Rung.SYNCED.value and isinstance(heard_at, int):
+            if heard_at >= before_us:
+                break
+            old = count
     return _part_with(shelf, [row[:3] for row in rows[:old]], voice, _SHED) if old else 0
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from edge.outbox import room
 from edge.outbox.outbox import Outbox
 from edge.outbox.schema import LOG_SIZE
 from edge.record import Record
-from khaen.clock import ManualClock
+from khaen.clock import ManualClock, Rung
 from khaen.uplink import Kind
 from khaen.wire import Heard
 from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox, make_receipt
@@ -158,6 +159,42 @@ def test_frames_grow_old_and_calls_do_not(tmp_path: Path) -> None:
     clock.advance(3_601)
     keep_house(outbox)
     assert not is_shedding(outbox)
+    outbox.close()
+
+
+def test_a_clock_that_jumps_makes_nothing_old(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    outbox = make_outbox(tmp_path / "outbox.sqlite", clock)
+    hear(outbox, 50)
+    keep_house(outbox)
+    clock.advance(2 * 3600)
+    keep_house(outbox)
+    years = timedelta(days=3650)
+    clock._start += years
+    for _ in range(59):
+        keep_house(outbox)
+        clock.advance(60)
+    clock._start -= years
+    for _ in range(120):
+        keep_house(outbox)
+        clock.advance(60)
+    assert outbox.shed == 0
+    outbox.close()
+
+
+def test_only_a_synchronised_clock_says_that_a_frame_is_old(tmp_path: Path) -> None:
+    """A packet forwarder that takes its host's unset clock for the satellites'."""
+    clock = ManualClock(START)
+    outbox = make_outbox(tmp_path / "outbox.sqlite", clock)
+    undated = make_arrival(at=None)
+    long_ago = make_arrival(at=START - timedelta(days=900))
+    satellite = replace(long_ago, instant=replace(long_ago.instant, clock=Rung.GPS))
+    young = make_arrival(at=START)
+    outbox.run([partial(outbox.append, [undated, undated, satellite, young, long_ago])])
+    for _ in range(3):
+        keep_house(outbox)
+        clock.advance(2 * 3600)
+    assert outbox.shed == 0
     outbox.close()
 
 
