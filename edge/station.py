@@ -220,18 +220,13 @@ class Station:
             self.status.tell()
 
     async def _keep_house(self) -> None:
-        """Forget what was held long enough; keep the boot's time for frames dated afterwards."""
-        outbox, dating = self.writer.outbox, self.dating
+        """Have the outbox forget what was held long enough."""
         while True:
             try:
                 patience = _REST_S
-                while await self.writer.submit(outbox.prune, patience=patience):
+                while await self.writer.submit(self.writer.outbox.prune, patience=patience):
                     patience = _STEP_S
                 self._tell_shed()
-                if (offset := dating.offsets.get(dating.boot_id)) is not None:
-                    await self.writer.submit(
-                        partial(outbox.learn_boot, dating.boot_id, offset), patience=1.0
-                    )
             except StoreUnavailable:
                 _log.info("housekeeping_postponed")
             await asyncio.sleep(_KEEP_EVERY_S)

@@ -255,6 +255,7 @@ class Outbox:
 
     def append(self, arrivals: Sequence[Arrival]) -> Stored:
         """Number and store arrivals, in order."""
+        self._learn_boot()
         records = self._shelf.append(arrivals)
         return Stored(records=tuple(records), durable=not self.volatile, generation=self.generation)
 
@@ -344,12 +345,15 @@ class Outbox:
                 return value
         return None
 
-    def learn_boot(self, boot_id: str, offset_us: int) -> None:
-        """Keep what the time of day was in a boot."""
-        self._shelf.learn_boot(boot_id, offset_us)
+    def _learn_boot(self) -> None:
+        """Keep what the time of day was in this boot, once it is known."""
+        offset = self._dating.offsets.get(self._host.boot_id)
+        if offset is not None:
+            self._shelf.learn_boot(self._host.boot_id, offset)
 
     def prune(self) -> int:
         """Let some go that is over its time or over the bounds; how many records, 0 at the end."""
+        self._learn_boot()
         if self._write_down():
             return _SETTLE_STEP
         moved, shed = self._make_room()

@@ -80,6 +80,7 @@ class Shelf:
         else:
             self._epoch_id, self.epoch, self.last_seq = row[0], Epoch(row[1]), row[2]
         self._boots = dict(self.db.execute("SELECT boot_id, id FROM boot"))
+        self._offsets = self.boots()
 
     def _look_at_the_end(self) -> None:
         mark = int(self.fact("position") or 0)
@@ -205,10 +206,12 @@ class Shelf:
         )
 
     def learn_boot(self, boot_id: str, offset_us: int) -> None:
-        """Keep a boot's offset."""
-        self.db.execute(
-            "UPDATE boot SET offset_us = ? WHERE id = ?", (offset_us, self._boot(boot_id))
-        )
+        """Keep a boot's offset, where it is new."""
+        if self._offsets.get(boot_id) != offset_us:
+            self.db.execute(
+                "UPDATE boot SET offset_us = ? WHERE id = ?", (offset_us, self._boot(boot_id))
+            )
+            self._offsets[boot_id] = offset_us
 
     def _boot(self, boot_id: str) -> int:
         row = self._boots.get(boot_id)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.outbox.outbox import Outbox
-from tests.edge.fixtures import START, make_arrival, make_outbox
+from khaen.clock import ManualClock, Rung
+from tests.edge.fixtures import START, FakeHost, make_arrival, make_outbox
 
 STEPS = st.lists(
     st.one_of(
@@ -59,3 +60,24 @@ def test_the_nearest_true_times(steps: list[tuple[str, bool | int]]) -> None:
                         assert record.before == (known[1][0] if known[1] else None)
     finally:
         outbox.close()
+
+
+def test_a_boot_that_ends_soon_after_its_clock_was_set_has_its_time(tmp_path: Path) -> None:
+    """The first frame with a date dates those before it, also when the machine starts anew."""
+    path, clock = tmp_path / "outbox.sqlite", ManualClock(START)
+    host = FakeHost(clock=clock, true=False)
+    outbox = make_outbox(path, clock, host)
+    undated = make_arrival(at=None, boot_us=host.boot_us())
+    outbox.run([partial(outbox.append, [undated])])
+    clock.advance(100)
+    object.__setattr__(host, "true", True)
+    outbox._dating.hear()
+    outbox.run([partial(outbox.append, [make_arrival()])])
+    for shelf in outbox._shelves():  # the power goes
+        shelf.close()
+    host = FakeHost(clock=clock, boot_id="another boot", true=False)
+    outbox = make_outbox(path, clock, host)
+    page = partial(outbox.page, priority=False, after=0, limit=1)
+    date = outbox._dating.date(outbox.run([page])[0][0], live=False)
+    assert (date.clock, date.at) == (Rung.BOOT, START)
+    outbox.close()
