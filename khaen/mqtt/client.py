@@ -21,7 +21,7 @@ from khaen.errors import SettingsError
 from khaen.mqtt.ahead import MAX_PACKET, AheadClient
 from khaen.mqtt.connection import NO_LIMIT, Connection
 from khaen.mqtt.credentials import Keyring
-from khaen.mqtt.reasons import explain
+from khaen.mqtt.reasons import explain, explain_refusal
 from khaen.mqtt.session import Answer, Handlers, Message, Session
 from khaen.mqtt.settings import MqttSettings, Version
 
@@ -303,7 +303,7 @@ class Client:
         connection.room = min(connection.room, getattr(more, "ReceiveMaximum", connection.room))
         connection.largest = getattr(more, "MaximumPacketSize", NO_LIMIT)
         if code.is_failure:
-            connection.reason = f"refused: {code}"
+            connection.reason = explain_refusal(str(code))
         elif self._session.subscriptions:
             topics = (*self._session.subscriptions, *self._session.hopes)
             connection.client.subscribe([(topic, 1) for topic in topics])
