@@ -36,9 +36,7 @@ def test_documents_lie_over_one_another_and_the_environment_over_all(
     under = {"ingest": {"name": "under", "window": 8, "queue": 9}}
     ingest = build(Settings, over, under, where="here").ingest
     assert (ingest.name, ingest.window, ingest.queue) == ("env", 7, 9)
-    with pytest.raises(
-        SettingsError, match=r"ingest\.nme: there is no such key; is name"
-    ):
+    with pytest.raises(SettingsError, match=r"ingest\.nme: there is no such key; is name"):
         build(Settings, {"ingest": {"nme": 1}}, under, where="here")
 
 
