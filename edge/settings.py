@@ -65,8 +65,9 @@ class OutboxSettings(Section):
     hold_h: float = Field(default=72.0, ge=0, le=24 * 90)
     """Receipted frames are kept for this many hours, for a ledger that comes back from a backup."""
     quota_mb: int = Field(default=1024, ge=16, le=1 << 20)
-    """Megabytes that a gateway's outbox may fill, 4 of them for SQLite's log. Receipted ones leave before their time when
-    the last quarter of it is needed; then the oldest without priority are shed, and declared gone.
+    """Megabytes that a gateway's outbox may fill, 4 of them for SQLite's log. Receipted records
+    leave before their time when the last quarter of it is needed; then the oldest without priority
+    are shed, and declared gone.
     """
     keep_free_mb: int = Field(default=200, ge=0, le=1 << 20)
     """Megabytes of the file system that the file does not grow into."""
