@@ -87,7 +87,7 @@ class Forwarder:
 
     def disconnect(self) -> None:
         """The connection ended: forget what was on its way."""
-        self._sender.connected_at = None
+        self._sender.end()
         self._begin_anew()
 
     def _begin_anew(self) -> None:

@@ -84,9 +84,13 @@ class Sender:
         self.connected_at: float | None = None
         """By the monotonic clock; None while there is no connection."""
 
+    def end(self) -> None:
+        """The connection is over, and what it leaves unanswered may be why."""
+        self.connected_at = None
+        self._sizes.end()
+
     def clear(self) -> None:
         """Forget all that is on its way."""
-        self._sizes.end()
         self._in_flight.clear()
         self.flights.clear()
         self.pace.begin_anew()

@@ -515,6 +515,22 @@ async def test_what_ends_each_connection_is_passed_in_the_end(tmp_path: Path) ->
         assert list(b.warnings) == ["message_too_large"]
 
 
+async def test_numbers_that_change_end_no_connection(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.hear(make_arrival(bytes(9000)), offer=False)
+        b.forwarder.connect()
+        for ledger in ("first", "second", "third", "fourth"):
+            await b.receive(b.receipt(0, ledger=ledger))
+            await b.forwarder.step()
+        assert b.writer.outbox.generation >= 3
+        b.link.sent.clear()
+        b.forwarder.disconnect()
+        b.link.connection = 2
+        b.forwarder.connect()
+        await b.forwarder.step()
+        assert b.link.seqs(BACKLOG) == [1], "one connection says nothing of what is too large"
+
+
 async def test_late_frames_keep_to_their_window_and_leave_room_for_alarms(tmp_path: Path) -> None:
     async with bench(tmp_path, backlog_window=16) as b:
         await b.hear(*frames(40), offer=False)
