@@ -210,7 +210,10 @@ class Forwarder:
         if self._since is not None and receipt.since != self._since:
             self._sender.flights.reset(now)
         self._since = receipt.since
-        handed = self._handed if retained else self._writer.outbox.handed
+        # A retained one may come before the answer that makes the connection whole (MQTT 5.0,
+        # section 3.8.4): nothing was sent in it then, so what is known now was known before.
+        began = self._sender.connected_at is not None
+        handed = self._handed if retained and began else self._writer.outbox.handed
         known = (self._recognise(entry, handed.get(entry.epoch, 0)) for entry in receipt.epochs)
         entries = tuple(entry for entry in known if self._goes_on(entry))
         self._counts.receipts.labels(outcome="obeyed").inc()

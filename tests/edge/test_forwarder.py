@@ -408,6 +408,31 @@ async def test_numbers_of_an_earlier_run_may_be_known(tmp_path: Path) -> None:
         assert (await b.writer.submit(b.writer.outbox.count)).backlog == 0
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_retained_receipt_may_overtake_the_grant_of_its_subscription(
+    tmp_path: Path, restarted: bool
+) -> None:
+    """Of three numbers that went in the last connection, or in an earlier run."""
+    async with bench(tmp_path) as b:
+        b.forwarder.connect()
+        await b.hear(*frames(3))
+        b.forwarder.disconnect()
+        if not restarted:
+            await receive_early(b)
+    if restarted:
+        async with bench(tmp_path) as b:
+            await receive_early(b)
+
+
+async def receive_early(b: Bench) -> None:
+    """Receive what settles three numbers, and connect only then."""
+    present = b.writer.outbox.present
+    await b.receive(b.receipt(3), retained=True)
+    b.forwarder.connect()
+    assert b.writer.outbox.present == present
+    assert (await b.writer.submit(b.writer.outbox.count)).backlog == 0
+
+
 async def damage(b: Bench, change: str) -> None:
     """Have a card change something of the record with number 3."""
 
