@@ -65,6 +65,9 @@ class Late:
         """Positions of records that cannot be sent, ever."""
         self.too_large = 0
         """How many were passed over in this connection, because the broker takes none so large."""
+        self._passed: dict[bool, int] = {}
+        """The lowest position of them, with priority and without."""
+        self._largest = self._sender.largest
 
     def look_again(self, *, priority: bool, position: int) -> None:
         """A record that was passed over is to be found again."""
@@ -126,9 +129,18 @@ class Late:
 
     async def feed(self) -> None:
         """Send what the outbox holds and is not on its way, priority first."""
+        self._look_at_bound()
         for priority, line in list(self._lines.items()):
             await self._feed(line, priority=priority)
         await self._give_up()
+
+    def _look_at_bound(self) -> None:
+        """Find again what was too large, once more may be sent than when it was passed over."""
+        former, self._largest = self._largest, self._sender.largest
+        if self._largest > former:
+            passed, self._passed, self.too_large = self._passed, {}, 0
+            for priority, position in passed.items():
+                self.look_again(priority=priority, position=position)
 
     async def _give_up(self) -> None:
         """Have it said that what cannot be sent is gone, and find what the outbox says of that."""
@@ -182,6 +194,8 @@ class Late:
             if not self.too_large:
                 _log.warning("message_too_large", number=record.number.seq, reason=str(error))
             self.too_large += 1
+            lowest = self._passed.get(record.priority, record.position)
+            self._passed[record.priority] = min(lowest, record.position)
             return True
         if sent:
             self._sender.pace.spend()

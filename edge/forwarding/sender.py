@@ -95,6 +95,11 @@ class Sender:
         self.flights.clear()
         self.pace.begin_anew()
 
+    @property
+    def largest(self) -> float:
+        """Bytes of topic and payload together that may be sent in one message, for all we know."""
+        return min(self._link.largest, self._sizes.largest)
+
     def room(self, *, late: bool) -> int:
         """How many messages may be handed over now."""
         if self.connected_at is None:
@@ -147,7 +152,7 @@ class Sender:
         except _UNWRITABLE as error:
             raise DecodeError(f"record {record.position}: {type(error).__name__}") from error
         size = len(topic) + len(payload)
-        if size > min(self._link.largest, self._sizes.largest):
+        if size > self.largest:
             raise TooLarge(f"record {record.position}: {size} bytes")
         if arrival is None:
             sent = self._link.publish(topic, payload)

@@ -540,6 +540,31 @@ async def test_what_ends_each_connection_is_passed_in_the_end(tmp_path: Path) ->
         assert list(b.warnings) == ["message_too_large"]
 
 
+async def test_what_was_passed_is_tried_again_when_its_bound_is_believed_no_more(
+    tmp_path: Path,
+) -> None:
+    """In the same connection, however long that lasts."""
+    async with bench(tmp_path) as b:
+        await b.hear(make_arrival(bytes(9000)), *frames(3), offer=False)
+        await b.hear(make_arrival(bytes(9000), priority=True), offer=False)
+        for connection in range(1, 8):
+            b.link.connection, b.link.unanswered = connection, []
+            b.link.sent.clear()
+            b.forwarder.connect()
+            await b.forwarder.step()
+            if b.link.seqs(BACKLOG) == [2, 3, 4]:
+                break
+            b.forwarder.disconnect()
+        b.answer()
+        await b.receive(b.receipt(0, 4, missing=((1, 1),)))
+        await b.pass_time(3590)
+        assert b.link.seqs(BACKLOG) == [2, 3, 4]
+        assert list(b.warnings) == ["message_too_large"]
+        await b.pass_time(11)
+        assert b.link.seqs(BACKLOG) == [2, 3, 4, 5, 1]
+        assert list(b.warnings) == []
+
+
 async def test_numbers_that_change_end_no_connection(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await b.hear(make_arrival(bytes(9000)), offer=False)
