@@ -13,19 +13,23 @@ KEPT: Final = 2
 """Damaged files that stay, for whoever wants to know what happened."""
 _PARTS: Final = ("-wal", "-shm", "")
 """The log moves first: a file without its log would be taken for whole."""
-_MARK: Final = ".damaged-"
+MARK: Final = ".damaged-"
+"""Between the name of a file and the time at which it was found damaged."""
 
 
-def move(path: Path, at: datetime) -> Path:
-    """Rename the file and what SQLite keeps beside it; return its new name. Raises OSError."""
-    name = f"{path.name}{_MARK}{at.strftime('%Y%m%dT%H%M%S%fZ')}"
+def move(path: Path, at: datetime, whose: Path | None = None) -> Path:
+    """Rename the file and what SQLite keeps beside it, as a damaged one of `whose`, or of its own
+    name; return its new name. Raises OSError.
+    """
+    name = f"{(whose or path).name}{MARK}{at.strftime('%Y%m%dT%H%M%S%fZ')}"
     while (aside := path.with_name(name)).exists():  # a clock that is not set says a time twice
         name += "+"
-    _move(path, aside)
+    rename(path, aside)
     return aside
 
 
-def _move(path: Path, aside: Path) -> None:
+def rename(path: Path, aside: Path) -> None:
+    """Rename a file and what SQLite keeps beside it. Raises OSError."""
     for suffix in _PARTS:
         part = path.with_name(path.name + suffix)
         if part.exists():
@@ -47,10 +51,10 @@ def finish_move(path: Path) -> None:
     Raises sqlite3.OperationalError where the disk refuses.
     """
     try:
-        for log in path.parent.glob(f"{path.name}{_MARK}*-wal"):
+        for log in path.parent.glob(f"{path.name}{MARK}*-wal"):
             aside = log.with_name(log.name.removesuffix("-wal"))
             if path.exists() and not aside.exists():
-                _move(path, aside)
+                rename(path, aside)
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
 
@@ -59,7 +63,7 @@ def find(path: Path) -> list[Path]:
     """The damaged files beside `path`, oldest first. Raises OSError."""
     files = (
         file
-        for file in path.parent.glob(f"{path.name}{_MARK}*")
+        for file in path.parent.glob(f"{path.name}{MARK}*")
         if not file.name.endswith(("-wal", "-shm"))
     )
     # By when they were written: where the clock was not set, a name lies.

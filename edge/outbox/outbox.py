@@ -36,7 +36,6 @@ _CALM_S = 3600.0
 """So long nothing must have been shed before it is said to have ended."""
 _SETTLE_STEP = 1024
 """Receipted records that are written down in one transaction."""
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +159,7 @@ class Outbox:
     def _attach(self) -> Shelf:
         """Open the file and make it this gateway's and this machine's own."""
         aside.finish_move(self._path)
-        owner.put_right(self._path, self._gateway)
+        owner.put_right(self._path, self._gateway, self._clock.now())
         shelf = Shelf(self._path)
         try:
             shelf.begin()
@@ -190,7 +189,7 @@ class Outbox:
 
     def _replace(self, error: sqlite3.DatabaseError) -> bool:
         """Begin a new file where the error says that the present one is damaged."""
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) not in _DAMAGED:
+        if not schema.tells_damage(error):
             return False
         self._drop_disk()
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing, suppress
+from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,13 +18,18 @@ from typing import Final, NamedTuple
 from chirpstack_api import gw
 from google.protobuf.message import DecodeError
 
-from edge.outbox import schema
+from edge.outbox import aside, schema
 from khaen import log
 from khaen.ids import GatewayEui, parse_gateway_eui
 
 _log = log.logger()
 FACT: Final = "gateway"
 """The fact of a file that names its gateway."""
+_WORDS: Final = (
+    f"SELECT value FROM fact WHERE key = '{FACT}'",  # noqa: S608
+    "SELECT frame FROM record ORDER BY id DESC LIMIT 1",
+    "SELECT frame FROM record ORDER BY id LIMIT 1",
+)
 
 
 class Left(NamedTuple):
@@ -34,20 +40,49 @@ class Left(NamedTuple):
     backlog: int
 
 
-def put_right(path: Path, gateway: GatewayEui) -> None:
+def put_right(path: Path, gateway: GatewayEui, now: datetime) -> None:
     """Have at `path` the gateway's own file, or none. Raises sqlite3.Error."""
     stem = path.stem.removesuffix(f"-{gateway}")
     own = path.with_name(f"{stem}-{gateway}{path.suffix}")
     try:
         if path.exists() and (owner := _read_owner(path)) not in (None, gateway):
-            aside = _find_free(path.with_name(f"{stem}-{owner}{path.suffix}"))
-            _move(path, aside)
-            _log.error("outbox_of_another_gateway", gateway=owner, moved_to=str(aside))
-        if own.exists() and not path.exists() and _read_owner(own) == gateway:
-            _move(own, path)
-            _log.info("outbox_taken_up_again", gateway=gateway, moved_from=str(own))
+            to = _find_free(path.with_name(f"{stem}-{owner}{path.suffix}"))
+            _move(path, to)
+            _log.error("outbox_of_another_gateway", gateway=owner, moved_to=str(to))
+        if own.exists() and not path.exists():
+            _take_up(own, path, gateway, now)
+        if not own.exists():
+            _gather(own, path)
+        for file in aside.find(path):
+            if (owner := _judge_owner(file)) not in (None, gateway):
+                to = path.with_name(f"{stem}-{owner}{path.suffix}")
+                aside.rename(file, file.with_name(to.name + file.name.removeprefix(path.name)))
+                _log.error("outbox_of_another_gateway", gateway=owner, moved_to=str(to))
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
+
+
+def _take_up(own: Path, path: Path, gateway: GatewayEui, now: datetime) -> None:
+    """Have the gateway's own file at `path` again, or beside it where it is damaged."""
+    try:
+        if _read_owner(own) != gateway:
+            return
+        _move(own, path)
+    except sqlite3.DatabaseError as error:
+        if not schema.tells_damage(error):
+            raise
+        moved_to = aside.move(own, now, path)
+        _log.error("outbox_damaged", moved_to=str(moved_to))
+        return
+    _log.info("outbox_taken_up_again", gateway=gateway, moved_from=str(own))
+
+
+def _gather(own: Path, path: Path) -> None:
+    """Take damaged files back that a crash, or another gateway's turn, left without their own."""
+    if path.exists():
+        with closing(schema.connect(path, read_only=False)) as db:
+            _rename_courses(db, own, path)
+    _rename_parts(own, path, aside.MARK)
 
 
 def find_left(path: Path, used: Collection[Path]) -> list[Left]:
@@ -71,17 +106,24 @@ def _read_owner(path: Path) -> GatewayEui | None:
         return _find_owner(db)
 
 
-def _find_owner(db: sqlite3.Connection) -> GatewayEui | None:
-    """Whom the file names, else who heard its last record."""
+def _judge_owner(file: Path) -> GatewayEui | None:
+    """Whose a damaged file is, as far as can be read."""
+    with suppress(sqlite3.Error), closing(schema.connect(file, read_only=True)) as db:
+        return _find_owner(db, sqlite3.DatabaseError)
+    return None
+
+
+def _find_owner(db: sqlite3.Connection, *passed: type[Exception]) -> GatewayEui | None:
+    """Whom the file names, else who heard its last record, else its first."""
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'record'").fetchone():
         return None
-    kept = db.execute("SELECT value FROM fact WHERE key = ?", (FACT,)).fetchone()
-    last = db.execute("SELECT frame FROM record ORDER BY id DESC LIMIT 1").fetchone()
-    with suppress(DecodeError, ValueError):
-        if kept:
-            return parse_gateway_eui(kept[0])
-        if last:
-            return parse_gateway_eui(gw.UplinkFrame.FromString(last[0]).rx_info.gateway_id)
+    for query in _WORDS:
+        with suppress(DecodeError, ValueError, TypeError, *passed):
+            if row := db.execute(query).fetchone():
+                word = row[0]
+                if isinstance(word, bytes):
+                    word = gw.UplinkFrame.FromString(word).rx_info.gateway_id
+                return parse_gateway_eui(word)
     return None
 
 
@@ -96,14 +138,26 @@ def _move(path: Path, to: Path) -> None:
     Nothing is in its log any more when it goes, and logs of damaged ones go before their files: a
     crash between two names loses nothing, and the rest is moved at the next start.
     """
-    damaged, to_damaged = (f"{file.name}.damaged-" for file in (path, to))
     with closing(schema.connect(path, read_only=False)) as db:
-        # It says of each by name how far it was read.
-        db.execute("UPDATE fact SET key = replace(key, ?, ?)", (damaged, to_damaged))
+        _rename_courses(db, path, to)
         if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise sqlite3.OperationalError(f"{path} is read by another program")
-    parts = (
-        part for part in path.parent.iterdir() if part.name.startswith((f"{path.name}-", damaged))
-    )
-    for part in (*sorted(parts, reverse=True), path):
+    _rename_parts(path, to, "-", aside.MARK)
+    path.rename(to)
+
+
+def _rename_parts(path: Path, to: Path, *marks: str) -> None:
+    """Rename what lies beside a file, logs before what they belong to."""
+    names = tuple(path.name + mark for mark in marks)
+    parts = [part for part in path.parent.iterdir() if part.name.startswith(names)]
+    for part in sorted(parts, reverse=True):
         part.rename(to.with_name(to.name + part.name.removeprefix(path.name)))
+
+
+def _rename_courses(db: sqlite3.Connection, path: Path, to: Path) -> None:
+    """The file says of each damaged one by name how far it was read."""
+    damaged, to_damaged = f"{path.name}{aside.MARK}", f"{to.name}{aside.MARK}"
+    db.execute(
+        "UPDATE OR REPLACE fact SET key = replace(key, ?1, ?2) WHERE instr(key, ?1)",
+        (damaged, to_damaged),
+    )

@@ -11,6 +11,7 @@ MEMORY: Final = Path(":memory:")
 LOG_SIZE: Final = 4 << 20
 """Bytes that the write-ahead log may keep: SQLite begins it anew after 1,000 pages
 (https://sqlite.org/pragma.html#pragma_wal_autocheckpoint)."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY_S: Final = 5.0
 _CHECK_S: Final = 2.0
 _SCHEMA: Final = """
@@ -85,6 +86,11 @@ def _prepare(db: sqlite3.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
     db.execute("COMMIT")
+
+
+def tells_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the error says that the file is damaged, rather than that the disk refuses."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
 
 
 def check(db: sqlite3.Connection) -> None:

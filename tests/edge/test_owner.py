@@ -3,9 +3,10 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
+import pytest
 from chirpstack_api import gw
 
 from edge.generation import Generation
@@ -19,7 +20,8 @@ from khaen.clock import SystemClock
 from khaen.ids import Epoch, GatewayEui
 from khaen.mqtt import MqttSettings
 from tests.edge.fixtures import GATEWAY, START, make_arrival, make_outbox, run
-from tests.edge.test_salvage import keep_house
+from tests.edge.test_salvage import fill as fill_numbered
+from tests.edge.test_salvage import frames, keep_house, payload, ruin, small_steps
 
 OTHER = GatewayEui("ac1f09fffe0a0b01")
 
@@ -141,3 +143,85 @@ def test_damaged_files_go_with_their_gateway_and_are_read_once(tmp_path: Path) -
         assert read(outbox) == heard
         outbox.close()
     assert len(aside.find(own)) == 1
+
+
+@pytest.mark.parametrize(
+    ("mark", "readable"),
+    [(b"SQLite format 3", False), (b"gateway" + GATEWAY.encode(), True), (payload(300), True)],
+)
+def test_a_damaged_file_is_taken_up_again_as_far_as_it_can_be_read(
+    tmp_path: Path, mark: bytes, readable: bool
+) -> None:
+    path, own = tmp_path / "outbox.sqlite", tmp_path / f"outbox-{GATEWAY}.sqlite"
+    fill_numbered(path, 300)
+    make_outbox(path, gateway=OTHER).close()
+    lost = ruin(own, mark)
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    assert not outbox.volatile
+    assert len(frames(outbox)) == (300 - lost if readable else 0)
+    assert len(aside.find(path)) == 1
+    outbox.close()
+
+
+def test_a_file_whose_last_page_is_damaged_is_still_whose_it_says(tmp_path: Path) -> None:
+    path, own = tmp_path / "outbox.sqlite", tmp_path / f"outbox-{GATEWAY}.sqlite"
+    fill_numbered(path, 300)
+    lost = ruin(path, payload(300))
+    outbox = make_outbox(path, gateway=OTHER)
+    keep_house(outbox)
+    assert read(outbox) == []
+    outbox.close()
+    again = make_outbox(own)
+    keep_house(again)
+    assert len(frames(again)) == 300 - lost
+    again.close()
+
+
+def test_a_damaged_file_of_another_gateway_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path, GATEWAY, 3)
+    aside.move(path, START)  # killed before there was a new file; then came other settings
+    outbox = make_outbox(path, gateway=OTHER)
+    keep_house(outbox)
+    assert read(outbox) == []
+    outbox.close()
+    again = make_outbox(path)
+    keep_house(again)
+    assert read(again) == [GATEWAY] * 4  # and the word of the numbers that they had
+    again.close()
+
+
+@pytest.mark.usefixtures(small_steps.__name__)
+@pytest.mark.parametrize("step", range(1, 6))
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_move_that_is_killed_strands_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, goes_on: bool
+) -> None:
+    path, done = tmp_path / "outbox.sqlite", 0
+    fill_numbered(path, 600)
+    lost = ruin(path, payload(300))
+    outbox = make_outbox(path)
+    frames(outbox)
+    outbox.run([outbox.prune])
+    outbox.close()
+    rename = Path.rename
+
+    def die(part: Path, to: Path) -> Path:
+        nonlocal done
+        done += 1
+        if done == step:
+            raise KeyboardInterrupt
+        return rename(part, to)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Path, "rename", die)
+        make_outbox(path, gateway=OTHER).close()
+    if goes_on:
+        make_outbox(path, gateway=OTHER).close()
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    heard = frames(outbox)
+    assert not outbox.volatile
+    assert len(heard) == len(set(heard)) == 600 - lost
+    outbox.close()
