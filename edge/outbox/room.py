@@ -187,14 +187,25 @@ def _fold(shelf: Shelf, epoch: int, reason: str) -> list[Range]:
     ranges: list[Range] = []
     for position, seq, frame in rows:
         try:
-            body = json.loads(gw.UplinkFrame.FromString(frame).phy_payload)
-        except (DecodeError, ValueError):  # damaged: whoever is to send it will see
+            said, of = _read_word(seq, frame)
+        except (DecodeError, ValueError, TypeError, KeyError):  # whoever is to send it will see
             continue
-        if body["reason"] == reason:
+        if said == reason:
             folded.append(position)
-            ranges += [(seq, seq), *((first, last) for first, last in body["ranges"])]
+            ranges += [(seq, seq), *of]
     shelf.forget(folded, settled=False)
     return ranges
+
+
+def _read_word(seq: int, frame: bytes) -> tuple[str, list[Range]]:
+    """Reason and ranges of the `gone` record with this number. What a card has changed in it raises
+    DecodeError, ValueError, TypeError or KeyError.
+    """
+    body = json.loads(gw.UplinkFrame.FromString(frame).phy_payload)
+    ranges = [(int(first), int(last)) for first, last in body["ranges"]]
+    if not all(0 < first <= last < seq for first, last in ranges):
+        raise ValueError("out of range")
+    return body["reason"], ranges
 
 
 def _unite(ranges: Iterable[Range]) -> list[Range]:

@@ -331,6 +331,35 @@ def test_the_last_number_outlives_the_records_that_had_it(tmp_path: Path) -> Non
     outbox.close()
 
 
+@pytest.mark.parametrize(
+    ("whole", "flipped"),
+    [
+        (b'"reason"', b'"rdason"'),
+        (b'"ranges"', b'"rangeq"'),
+        (b"[[3,3]]", b"[[3.3]]"),
+        (b"[[3,3]]", b"[[3,7]]"),
+        (b"[[3,3]]", b"[[7,3]]"),
+        (b"[[3,3]]", b'[[3,"]]'),
+    ],
+)
+def test_a_word_in_which_a_bit_is_flipped_stays_as_it_is(
+    tmp_path: Path, whole: bytes, flipped: bytes
+) -> None:
+    outbox = make_outbox(tmp_path / "outbox.sqlite")
+    hear(outbox, 5)
+    outbox.run([partial(outbox.declare_damaged, [3])])
+    db = outbox._shelf.db
+    frame = db.execute("SELECT frame FROM record WHERE kind = 'gone'").fetchone()[0]
+    assert whole in frame
+    damaged = frame.replace(whole, flipped)
+    db.execute("UPDATE record SET frame = ? WHERE kind = 'gone'", (damaged,))
+    outbox.run([partial(outbox.declare_damaged, [5])])
+    said = db.execute("SELECT frame FROM record WHERE kind = 'gone' ORDER BY id").fetchall()
+    assert [damaged] == [frame for (frame,) in said[:-1]]
+    assert b"[[5,5]]" in said[-1][0]
+    outbox.close()
+
+
 def test_old_damaged_files_are_deleted(tmp_path: Path) -> None:
     path, clock = tmp_path / "outbox.sqlite", ManualClock(START)
     for life in range(5):
