@@ -19,6 +19,7 @@ from edge.outbox.account import Counts, Voice
 from edge.outbox.adoption import adopt
 from edge.outbox.bounds import Bounds
 from edge.outbox.room import STEP, Evenness, give_up, let_go, make_room, shed_old
+from edge.outbox.rows import straighten
 from edge.outbox.salvage import make_way, plan, salvage, salvage_at_once
 from edge.outbox.schema import MEMORY
 from edge.outbox.shelf import Shelf
@@ -374,11 +375,12 @@ class Outbox:
         shelf = self._shelf
         lost = self.declare_damaged(shelf.unreadable)
         shelf.unreadable.clear()
+        found = straighten(shelf.db)
         brought = salvage(self._path, shelf, self.bounds, self._voice())
-        if self._bringing and not brought:
+        if found or (self._bringing and not brought):
             self.generation += 1  # what was brought lies before what was read
         self._bringing = brought > 0
-        return lost + brought
+        return lost + found + brought
 
     def count(self) -> Counts:
         """How the outbox stands; numbers are those of the present epoch."""

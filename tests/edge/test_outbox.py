@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -575,4 +576,21 @@ def test_waiting_ends_with_the_64th_range_which_stands_for_the_rest(tmp_path: Pa
     assert len(waiting) == 64
     assert waiting[:2] == ((1, 1), (3, 3))
     assert waiting[-1] == (127, 200)
+    outbox.close()
+
+
+@pytest.mark.parametrize("priority", [-1, 3, 1 << 40])
+def test_a_frame_whose_priority_a_card_has_changed_is_sent_all_the_same(
+    tmp_path: Path, priority: int
+) -> None:
+    outbox = make_outbox(tmp_path / "outbox.sqlite")
+    outbox.run([partial(outbox.append, [make_arrival(), make_arrival(priority=True)])])
+    read_all(outbox)
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as db, db:
+        db.execute("UPDATE record SET priority = ? WHERE id = 1", (priority,))
+    before = outbox.generation
+    while outbox.run([outbox.prune])[0]:
+        pass
+    assert [record.number.seq for record in read_all(outbox)] == [1, 2]
+    assert outbox.generation == before + 1, "whoever has read past it reads again"
     outbox.close()
