@@ -32,13 +32,29 @@ class StampedSocket(socket.socket):
         stamp(self)
         self.waited_s = 0.0
         """Of the last one that was read: in seconds, and never more than since the boot."""
+        _, self._offset = _read_clocks()
+        """By how many seconds the time of day was ahead of those since the boot, when the last one
+        was stamped: only setting the clock moves it.
+        """
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
         """As any socket's; it is what asyncio reads by."""
         room = socket.CMSG_SPACE(_STAMPED.size)
         data, ancillary, _, address = self.recvmsg(bufsize, room, flags)
-        self.waited_s = max((_measure(*item) for item in ancillary), default=0.0)
+        stamped = next(filter(None, (_parse(*item) for item in ancillary)), None)
+        self.waited_s = 0.0 if stamped is None else self._measure(stamped)
         return data, address
+
+    def _measure(self, stamped: float) -> float:
+        """Seconds since then. The clock may have been set before the datagram came, or while it
+        waited, and the rest of the queue with it: the likelier is what makes the wait shorter.
+        """
+        up, offset = _read_clocks()
+        after, before = up + offset - stamped, up + self._offset - stamped
+        if before >= 0.0 and not 0.0 <= after <= before:
+            return min(before, up)
+        self._offset = offset
+        return min(max(0.0, after), up)
 
 
 def stamp(sock: socket.socket) -> None:
@@ -47,13 +63,21 @@ def stamp(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _STAMP, 1)
 
 
-def _measure(level: int, kind: int, data: bytes) -> float:
+def _read_clocks() -> tuple[float, float]:
+    """Seconds since the boot, and by how many the time of day is ahead of them.
+
+    Read in this order, so that a pause in between makes no wait shorter.
+    """
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return up, time.time() - up
+
+
+def _parse(level: int, kind: int, data: bytes) -> float | None:
+    """The time of day in a stamp: seconds since 1970."""
     if (level, kind, len(data)) != (socket.SOL_SOCKET, _STAMP, _STAMPED.size):
-        return 0.0
+        return None
     seconds, nanos = _STAMPED.unpack(data)
-    # The time of day may have been set in between.
-    waited: float = time.time() - seconds - nanos / 1_000_000_000
-    return min(max(0.0, waited), time.clock_gettime(time.CLOCK_BOOTTIME))
+    return float(seconds + nanos / 1_000_000_000)
 
 
 class Port:

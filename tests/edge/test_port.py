@@ -39,28 +39,68 @@ def test_the_same_address_is_the_same_socket_with_all_that_waits_in_it(port: Por
     assert second.recv(16) == b"heard"
 
 
-def test_it_says_how_long_a_datagram_waited(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+SLEPT_S = 0.02
+STEPS = pytest.mark.parametrize("step", [3600.0, -3600.0, -1e9])
+
+
+def set_clock(patch: pytest.MonkeyPatch, step: float) -> None:
+    now = time.time
+    patch.setattr(time, "time", lambda: now() + step)
+
+
+def read_stamped(stamped: StampedSocket, count: int = 1) -> None:
+    """Send so many, and read the first after a while; the kernel begins to stamp a moment after it
+    was told to.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forwarder:
+        for _ in range(100):
+            for _ in range(count):
+                forwarder.sendto(b"heard", address(stamped))
+            time.sleep(SLEPT_S)
+            assert stamped.recvfrom(16)[0] == b"heard"
+            if stamped.waited_s:
+                return
+
+
+@STEPS
+def test_it_says_how_long_a_datagram_waited_though_the_clock_is_set_meanwhile(
+    port: Port, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
     kept = port.take(UdpSettings(port=0))
     assert kept is not None
-    now = time.time
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forwarder,
-        StampedSocket(kept) as stamped,
-    ):
-        for _ in range(100):  # the kernel begins with stamps a moment after it was told to
-            for _ in range(3):
-                forwarder.sendto(b"heard", address(kept))
-            time.sleep(0.02)
-            assert stamped.recvfrom(16)[0] == b"heard"
-            if stamped.waited_s >= 0.02:
-                break
-        assert stamped.waited_s >= 0.02
-        monkeypatch.setattr(time, "time", lambda: now() - 1e9)
-        stamped.recvfrom(16)
-        assert stamped.waited_s == 0.0, "the clock was put back"
-        monkeypatch.setattr(time, "time", lambda: now() + 1e12)
-        stamped.recvfrom(16)
-        assert stamped.waited_s <= time.clock_gettime(time.CLOCK_BOOTTIME), "it was put on"
+    with StampedSocket(kept) as stamped:
+        read_stamped(stamped, 3)
+        assert SLEPT_S <= stamped.waited_s < 1000
+        set_clock(monkeypatch, step)
+        for _ in range(2):
+            stamped.recvfrom(16)
+            assert SLEPT_S <= stamped.waited_s < 1000
+
+
+@STEPS
+def test_a_clock_that_was_set_before_the_datagram_came_says_nothing(
+    port: Port, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    kept = port.take(UdpSettings(port=0))
+    assert kept is not None
+    with monkeypatch.context() as earlier:
+        set_clock(earlier, -step)
+        stamped = StampedSocket(kept)
+    with stamped:
+        read_stamped(stamped)
+        assert SLEPT_S <= stamped.waited_s < 1000
+
+
+def test_nothing_waited_for_longer_than_since_the_boot(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was set while nobody held the socket but systemd."""
+    kept = port.take(UdpSettings(port=0))
+    assert kept is not None
+    set_clock(monkeypatch, 1e12)
+    with StampedSocket(kept) as stamped:
+        read_stamped(stamped)
+        assert SLEPT_S <= stamped.waited_s <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def test_another_address_is_another_socket_and_the_former_is_free(port: Port) -> None:
