@@ -67,6 +67,7 @@ class _Course:
 def plan(path: Path, into: Shelf) -> list[Path]:
     """Take note of damaged files that are new, and set positions apart for what they hold, so that
     what is heard from now on comes behind. What a damaged file says of older ones goes on to count.
+    One whose course cannot be read is as a new one.
 
     Return all of them, oldest first. Raises sqlite3.OperationalError where the disk refuses.
     """
@@ -74,12 +75,12 @@ def plan(path: Path, into: Shelf) -> list[Path]:
         sizes = {file: aside.measure(file) for file in aside.find(path)}
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
-    new = [file for file in sizes if into.fact(_COURSE + file.name) is None]
-    known: dict[str, _Course] = {}
+    new = [file for file in sizes if _parse(into.fact(_COURSE + file.name)) is None]
+    facts: dict[str, str] = {}
     for file in new:
-        known |= _read_courses(file)
+        facts |= _read_facts(file)
     for file in new:
-        course = known.get(file.name, _Course())
+        course = _parse(facts.get(_COURSE + file.name)) or _Course()
         course.place = into.position + 1
         into.position += sizes[file] // _LEAST_ROW + 1
         _keep(into, file, course)
@@ -87,25 +88,33 @@ def plan(path: Path, into: Shelf) -> list[Path]:
     return list(sizes)
 
 
-def _read_courses(file: Path) -> dict[str, _Course]:
+def _read_facts(file: Path) -> dict[str, str]:
     try:
         with closing(schema.connect(file, read_only=True)) as db:
-            facts = db.execute("SELECT key, value FROM fact").fetchall()
-        return {
-            key.removeprefix(_COURSE): _parse(value)
-            for key, value in facts
-            if key.startswith(_COURSE)
-        }
-    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError):
+            return dict(db.execute("SELECT key, value FROM fact").fetchall())
+    except sqlite3.DatabaseError:
         return {}
 
 
-def _parse(value: str) -> _Course:
-    course = _Course(**json.loads(value))
-    for numbers in (course.moved, course.kept):
-        for name, ranges in numbers.items():
-            numbers[name] = [(first, last) for first, last in ranges]
+def _parse(value: str | None) -> _Course | None:
+    """A course that was kept; None where there is none, or a card has changed it."""
+    try:
+        course = _Course(**json.loads(value or "null"))
+        for numbers in (course.moved, course.kept):
+            for name, ranges in numbers.items():
+                numbers[name] = [(int(first), int(last)) for first, last in ranges]
+        if not all(0 <= each < _END for each in (course.place, course.after, course.records)):
+            return None
+    except (ValueError, TypeError, AttributeError):
+        return None
     return course
+
+
+def is_done(db: sqlite3.Connection, file: Path) -> bool:
+    """Whether the outbox that is open has read a damaged file to its end. Raises sqlite3.Error."""
+    row = db.execute("SELECT value FROM fact WHERE key = ?", (_COURSE + file.name,)).fetchone()
+    course = _parse(row[0]) if row else None
+    return course is not None and course.done
 
 
 def _keep(into: Shelf, file: Path, course: _Course) -> None:
@@ -118,8 +127,8 @@ def salvage(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> int:
     """
     files = plan(path, into)
     for file in files:
-        course = _parse(into.fact(_COURSE + file.name) or "{}")
-        if not course.done:
+        course = _parse(into.fact(_COURSE + file.name))
+        if course is not None and not course.done:
             used, limit = measure(into, bounds)
             if used > limit * HELD_SHARE:
                 return 0

@@ -106,6 +106,11 @@ def check(db: sqlite3.Connection) -> None:
     finally:
         db.set_progress_handler(None, 0)
     if verdict != "ok":
-        damage = sqlite3.DatabaseError(verdict)
-        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damage
+        raise name_damage(verdict)
+
+
+def name_damage(verdict: str) -> sqlite3.DatabaseError:
+    """The error that SQLite would raise, for damage that it does not see itself."""
+    damage = sqlite3.DatabaseError(verdict)
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return damage

@@ -83,10 +83,14 @@ class Shelf:
         self._offsets = self.boots()
 
     def _look_at_the_end(self) -> None:
-        mark = int(self.fact("position") or 0)
-        self.position = max(mark, MEMORY_POSITIONS if self.volatile else 0)
+        try:
+            self._read_the_end(int(self.fact("position") or 0))
+        except (ValueError, TypeError) as error:
+            raise schema.name_damage(str(error)) from error
+
+    def _read_the_end(self, mark: int) -> None:
         newest = self.db.execute("SELECT max(id) FROM record").fetchone()[0]
-        self.position = max(self.position, newest or 0)
+        self.position = max(mark, newest or 0, MEMORY_POSITIONS if self.volatile else 0)
         last = self.db.execute(
             "SELECT seq FROM record WHERE id > ? AND epoch = ? ORDER BY id DESC LIMIT 1",
             (mark, self._epoch_id),

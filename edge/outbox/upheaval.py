@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ RESENDING: Final = "resending"
 """The fact that all goes again: epoch's row and number up to which the rest is declared gone."""
 RENUMBERING: Final = "renumbering"
 """The fact that epochs are left: which, and how far it has come."""
+_AIM: Final = {"epochs": list, "top": int, "priority": bool, "after": int}
 _RELEASED: Final = "released"
 
 
@@ -76,7 +78,7 @@ def resend(shelf: Shelf, known: dict[Epoch, EpochReceipt], voice: Voice, limit: 
     What the new ledger is `known` to have settled is not declared gone.
     """
     left = limit - shelf.unsettle(limit)
-    begun, seq = json.loads(shelf.fact(RESENDING) or "null")
+    begun, seq = _read_way(shelf)
     for epoch in shelf.epochs():
         row, name, last = epoch
         if begun is not None and row < begun:
@@ -97,6 +99,14 @@ def resend(shelf: Shelf, known: dict[Epoch, EpochReceipt], voice: Voice, limit: 
             return False
     shelf.drop(RESENDING)
     return True
+
+
+def _read_way(shelf: Shelf) -> tuple[int | None, int]:
+    """Where to go on; at the beginning, where a card has changed what was kept of it."""
+    with suppress(ValueError, TypeError):
+        row, seq = json.loads(shelf.fact(RESENDING) or "")
+        return None if row is None else int(row), int(seq)
+    return None, 0
 
 
 def _list_unsettled(shelf: Shelf, row: int, after: int, limit: int) -> list[int]:
@@ -182,9 +192,18 @@ def _give_numbers(shelf: Shelf, rows: Sequence[tuple[int, int, int]], voice: Voi
 
 
 def _read(shelf: Shelf) -> dict[str, Any]:
+    """How far the numbering anew has come; where a card has changed what was kept of it, every
+    epoch but the present one is left.
+    """
     kept = shelf.fact(RENUMBERING)
-    aim: dict[str, Any] = json.loads(kept) if kept else {"epochs": [], "top": 0, "after": 0}
-    return aim
+    if kept is None:
+        return {"epochs": [], "top": 0, "after": 0}
+    with suppress(ValueError, AttributeError):
+        aim: dict[str, Any] = json.loads(kept)
+        if {key: type(value) for key, value in aim.items()} == _AIM:
+            return aim
+    left = [row for row, _, _ in shelf.epochs()[:-1]]
+    return {"epochs": left, "top": shelf.position, "priority": True, "after": 0}
 
 
 def _write(shelf: Shelf, **aim: Any) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.outbox import aside, salvage
+from edge.outbox import aside, salvage, upheaval
 from edge.outbox.outbox import Outbox
 from edge.outbox.schema import LOG_SIZE
 from khaen.clock import ManualClock
@@ -357,4 +357,88 @@ def test_rows_that_cannot_be_read_hide_none_behind_them(tmp_path: Path) -> None:
         db.commit()
     outbox = make_outbox(path)
     assert [record.number.seq for record in read_all(outbox)] == [18, 19, 20]
+    outbox.close()
+
+
+# -- single facts -------------------------------------------------------------
+
+
+def spoil(path: Path, key: str, whole: str, flipped: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        changed = "UPDATE fact SET value = replace(value, ?, ?) WHERE key LIKE ?"
+        assert db.execute(changed, (whole, flipped, key)).rowcount
+        db.commit()
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize(
+    ("whole", "flipped"), [('"place"', '"plabe"'), ("{", "["), ('"place":', '"place":-')]
+)
+def test_a_course_that_cannot_be_read_is_a_new_one(
+    tmp_path: Path, whole: str, flipped: str
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path)
+    lost = ruin(path, payload(500))
+    outbox = make_outbox(path)
+    read_all(outbox)
+    for _ in range(5):
+        outbox.run([outbox.prune])
+    outbox.close()
+    spoil(path, "salvage %", whole, flipped)
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    assert not outbox.volatile
+    assert len(set(frames(outbox))) == FRAMES - lost
+    outbox.close()
+
+
+def test_a_last_position_that_cannot_be_read_makes_the_file_a_damaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    fill(path, 20)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT OR REPLACE INTO fact VALUES ('position', '2p')")
+        db.commit()
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    assert not outbox.volatile
+    assert len(frames(outbox)) == 20
+    outbox.close()
+
+
+@pytest.mark.parametrize("flipped", ["[nulm, 0]", "[null. 0]", '{"a": 0}', "7"])
+def test_a_new_ledger_is_told_of_all_where_its_aim_cannot_be_read(
+    tmp_path: Path, flipped: str
+) -> None:
+    path, ledger = tmp_path / "outbox.sqlite", Ledger("two")
+    epoch = fill(path, 50)
+    outbox = make_outbox(path)
+    everything = EpochReceipt(epoch=epoch, watermark=50, upto=50)
+    outbox.run([partial(outbox.obey, make_receipt(everything))])
+    keep_house(outbox)
+    upheaval.begin_to_resend(outbox._shelf, "two")
+    outbox._shelf.keep(upheaval.RESENDING, flipped)
+    outbox.close()
+    outbox = make_outbox(path)
+    drain(outbox, ledger)
+    assert settled_of(ledger, epoch) == list(range(1, 51))
+    outbox.close()
+
+
+@pytest.mark.parametrize("flipped", ["[", "[]", '{"epochs": [1], "top": 20}', "7"])
+def test_records_get_other_numbers_where_the_aim_cannot_be_read(
+    tmp_path: Path, flipped: str
+) -> None:
+    path, ledger = tmp_path / "outbox.sqlite", Ledger("one")
+    old = fill(path, 50)
+    outbox = make_outbox(path)
+    upheaval.begin_epoch(outbox._shelf, "conflict")
+    outbox._shelf.keep(upheaval.RENUMBERING, flipped)
+    outbox.close()
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    assert len(frames(outbox)) == 50
+    drain(outbox, ledger)
+    assert settled_of(ledger, outbox.present) == list(range(1, 51))
+    assert settled_of(ledger, old) == list(range(1, 52))
     outbox.close()
