@@ -56,11 +56,12 @@ def check_disks(facts: Facts) -> Iterator[Finding]:
                 remedy="Bring the broker back; or raise outbox.quota_mb if the card has room.",
             )
     for left in facts.left:
+        damaged = f" and {left.damaged} damaged files" if left.damaged else ""
         yield Finding(
             code="other_gateways_outbox",
             grave=False,
-            cause=f"{left.path} holds {left.backlog} records of gateway {left.gateway}, which is"
-            " not set up here: they wait.",
+            cause=f"{left.path} holds {left.backlog} records{damaged} of gateway {left.gateway},"
+            " which is not set up here: they wait.",
             remedy=f'To send them, set up [[gateways]] eui = "{left.gateway}" until khaen-edge'
             " drain ends; or give them up with khaen audit close on the server, and delete it.",
         )

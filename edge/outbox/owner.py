@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from chirpstack_api import gw
 from google.protobuf.message import DecodeError
 
-from edge.outbox import aside, schema
+from edge.outbox import aside, salvage, schema
 from khaen import log
 from khaen.ids import GatewayEui, parse_gateway_eui
 
@@ -33,11 +33,14 @@ _WORDS: Final = (
 
 
 class Left(NamedTuple):
-    """A file that no gateway of the settings has, and how many records wait in it."""
+    """A file that no gateway of the settings has, and how many records wait in it, and how many
+    damaged files that are still to be read.
+    """
 
     path: Path
     gateway: GatewayEui
     backlog: int
+    damaged: int = 0
 
 
 def put_right(path: Path, gateway: GatewayEui, now: datetime) -> None:
@@ -87,18 +90,33 @@ def _gather(own: Path, path: Path) -> None:
 
 def find_left(path: Path, used: Collection[Path]) -> list[Left]:
     """Files beside `path` that are named as a gateway's, are not `used`, and hold what waits."""
-    left, files = [], list[Path]()
+    files = set[Path]()
     with suppress(OSError):
-        files += sorted(path.parent.iterdir())
-    for file in files:
-        named = file.name.startswith(f"{path.stem}-") and file.suffix == path.suffix
-        if named and file not in used:
-            with suppress(sqlite3.Error), closing(schema.connect(file, read_only=True)) as db:
-                waiting = "SELECT count(*) FROM record WHERE settled_at IS NULL"
-                backlog, owner = db.execute(waiting).fetchone()[0], _find_owner(db)
-                if backlog and owner:
-                    left.append(Left(file, owner, backlog))
-    return left
+        files |= {each.with_name(each.name.split(aside.MARK)[0]) for each in path.parent.iterdir()}
+    return [
+        left
+        for file in sorted(files - {*used})
+        if file.name.startswith(f"{path.stem}-") and file.suffix == path.suffix
+        if (left := _look_into(file))
+    ]
+
+
+def _look_into(file: Path) -> Left | None:
+    backlog, owner, unread = 0, None, list[Path]()
+    with suppress(OSError):
+        unread = aside.find(file)
+    try:
+        with closing(schema.connect(file, read_only=True)) as db:
+            owner = _find_owner(db)
+            unread = [each for each in unread if not salvage.is_done(db, each)]
+            waiting = "SELECT count(*) FROM record WHERE settled_at IS NULL"
+            backlog = db.execute(waiting).fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if schema.tells_damage(error):
+            unread.append(file)
+    owners = (owner, *(_judge_owner(each) for each in unread))
+    owner = next((each for each in owners if each), None)
+    return Left(file, owner, backlog, len(unread)) if owner and (backlog or unread) else None
 
 
 def _read_owner(path: Path) -> GatewayEui | None:

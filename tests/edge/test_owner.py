@@ -185,6 +185,7 @@ def test_a_damaged_file_of_another_gateway_waits_for_it(tmp_path: Path) -> None:
     outbox = make_outbox(path, gateway=OTHER)
     keep_house(outbox)
     assert read(outbox) == []
+    assert find_left(path, [path]) == [Left(tmp_path / f"outbox-{GATEWAY}.sqlite", GATEWAY, 0, 1)]
     outbox.close()
     again = make_outbox(path)
     keep_house(again)
@@ -225,3 +226,28 @@ def test_a_move_that_is_killed_strands_nothing(
     assert not outbox.volatile
     assert len(heard) == len(set(heard)) == 600 - lost
     outbox.close()
+
+
+@pytest.mark.usefixtures(small_steps.__name__)
+def test_damaged_files_that_wait_are_told_of_until_they_are_read(tmp_path: Path) -> None:
+    path, own = tmp_path / "outbox.sqlite", tmp_path / f"outbox-{GATEWAY}.sqlite"
+    fill_numbered(path, 300)
+    ruin(path, payload(150))
+    outbox = make_outbox(path)
+    frames(outbox)
+    outbox.close()
+    make_outbox(path, gateway=OTHER).close()
+    assert find_left(path, [path]) == [Left(own, GATEWAY, 0, 1)]
+    outbox = make_outbox(own)
+    keep_house(outbox)
+    backlog = outbox.run([outbox.count])[0].backlog
+    outbox.close()
+    assert find_left(path, [path]) == [Left(own, GATEWAY, backlog)]
+
+
+def test_a_parked_file_that_is_damaged_is_told_of(tmp_path: Path) -> None:
+    path, own = tmp_path / "outbox.sqlite", tmp_path / f"outbox-{GATEWAY}.sqlite"
+    fill_numbered(path, 300)
+    make_outbox(path, gateway=OTHER).close()
+    ruin(own, b"gateway" + GATEWAY.encode())
+    assert find_left(path, [path]) == [Left(own, GATEWAY, 0, 1)]

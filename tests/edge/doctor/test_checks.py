@@ -128,6 +128,11 @@ def agent(**over: Any) -> Any:
             "other_gateways_outbox",
             f"holds 7 records of gateway {OTHER}, which is not set up here",
         ),
+        (
+            {"left": (Left(Path("/o/outbox-1.sqlite"), OTHER, 0, 2),)},
+            "other_gateways_outbox",
+            f"holds 0 records and 2 damaged files of gateway {OTHER}",
+        ),
         ({"certificates": (make_certificate(None),)}, "certificate_unreadable", "PEM"),
         ({"certificates": (make_certificate(-3.0),)}, "certificate_expired", "3 days ago"),
         ({"certificates": (make_certificate(20.0),)}, "certificate_expires", "in 20 days"),
