@@ -229,6 +229,8 @@ class Station:
                 self._tell_shed()
             except StoreUnavailable:
                 _log.info("housekeeping_postponed")
+            except Exception:  # noqa: BLE001 (the task's outermost border: frames come on)
+                _log.exception("housekeeping_failed")
             await asyncio.sleep(_KEEP_EVERY_S)
 
     def _tell_shed(self) -> None:

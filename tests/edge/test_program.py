@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from chirpstack_api import gw
 
+from edge import station
 from edge.host import Host
+from edge.outbox.outbox import Outbox
 from edge.program import Program
 from edge.settings import EdgeSettings, GatewaySettings, OutboxSettings, UdpSettings
 from edge.sources.semtech_udp import PULL_ACK, PULL_RESP, TX_ACK
@@ -278,6 +280,21 @@ async def test_who_does_not_wait_for_other_settings_does_not_end_the_agent(
         await until(lambda: program.settings == changed)
         await program.apply(settings.model_copy(update={"heartbeat_s": 51.0}))
         assert program.settings.heartbeat_s == 51.0
+
+
+async def test_housekeeping_that_fails_does_not_end_the_agent(
+    tmp_path: Path, mosquitto: Callable[..., Mosquitto], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Outbox] = []
+
+    def fail(outbox: Outbox) -> int:
+        tries.append(outbox)
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr(Outbox, "prune", fail)
+    monkeypatch.setattr(station, "_KEEP_EVERY_S", 0.0)
+    async with running(make_settings(tmp_path, mosquitto())):
+        await until(lambda: len(tries) > 4)
 
 
 async def test_a_gateway_comes_and_goes(
