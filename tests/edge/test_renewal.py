@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -83,13 +84,13 @@ async def test_a_certificate_and_its_key_may_come_apart(bench: Bench, tmp_path: 
     assert not list(bench.warnings)
 
 
-async def test_one_that_is_over_is_not_used(
-    bench: Bench, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_one_that_is_over_is_not_used(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Mock()
+    monkeypatch.setattr("edge.forwarding.renewal._log", log)
     bench.authority.issue("gateway", begins=timedelta(days=-2), ends=timedelta(days=-1))
     assert await bench.check() == 0
     assert list(bench.warnings) == ["certificate_unreadable"]
-    assert f"{bench.own.cert} has expired" in capsys.readouterr().out
+    assert f"{bench.own.cert} has expired" in log.error.call_args.kwargs["reason"]
 
 
 async def test_without_files_there_is_nothing_to_look_at() -> None:
