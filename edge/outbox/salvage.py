@@ -21,6 +21,7 @@ from edge.outbox.account import Range, Voice, complement, declare_gone
 from edge.outbox.bounds import Bounds
 from edge.outbox.room import HELD_SHARE, measure
 from edge.outbox.shelf import Shelf
+from edge.outbox.upheaval import RESENDING
 from edge.record import Record
 from khaen import log
 from khaen.ids import Epoch
@@ -39,7 +40,7 @@ _COURSE: Final = "salvage "
 _MADE: Final = "gone from "
 _ROWS: Final = (
     f"SELECT {rows.COLUMNS} FROM record r NOT INDEXED {rows.JOINED}"  # noqa: S608
-    " WHERE r.settled_at IS NULL AND r.id >= ? ORDER BY r.id LIMIT ?"
+    " WHERE (r.settled_at IS NULL OR ?) AND r.id >= ? ORDER BY r.id LIMIT ?"
 )
 _FOR_NOW: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN}
@@ -53,13 +54,15 @@ class _Course:
     """How far the reading of one damaged file came.
 
     `after` is the position in it up to which it is read, `place` the one that the next record gets;
-    `moved` and `kept` are numbers of each epoch that got others, and those that did not.
+    `moved` and `kept` are numbers of each epoch that got others, and those that did not. Where a
+    new ledger may still have to be told of `everything`, receipted records are brought, too.
     """
 
     place: int = 0
     after: int = 0
     records: int = 0
     done: bool = False
+    everything: bool = False
     moved: dict[str, list[Range]] = field(default_factory=dict)
     kept: dict[str, list[Range]] = field(default_factory=dict)
 
@@ -76,11 +79,12 @@ def plan(path: Path, into: Shelf) -> list[Path]:
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
     new = [file for file in sizes if _parse(into.fact(_COURSE + file.name)) is None]
-    facts: dict[str, str] = {}
+    facts = {file: _read_facts(file) for file in new}
+    said = {key: value for each in facts.values() for key, value in (each or {}).items()}
+    if "ledger" in said and into.fact("ledger") is None:
+        into.keep("ledger", said["ledger"])
     for file in new:
-        facts |= _read_facts(file)
-    for file in new:
-        course = _parse(facts.get(_COURSE + file.name)) or _Course()
+        course = _parse(said.get(_COURSE + file.name)) or _begin(facts[file])
         course.place = into.position + 1
         into.position += sizes[file] // _LEAST_ROW + 1
         _keep(into, file, course)
@@ -88,12 +92,17 @@ def plan(path: Path, into: Shelf) -> list[Path]:
     return list(sizes)
 
 
-def _read_facts(file: Path) -> dict[str, str]:
+def _read_facts(file: Path) -> dict[str, str] | None:
+    """What is kept beside the records; None where that cannot be read."""
     try:
         with closing(schema.connect(file, read_only=True)) as db:
             return dict(db.execute("SELECT key, value FROM fact").fetchall())
     except sqlite3.DatabaseError:
-        return {}
+        return None
+
+
+def _begin(facts: dict[str, str] | None) -> _Course:
+    return _Course(everything=facts is None or RESENDING in facts)
 
 
 def _parse(value: str | None) -> _Course | None:
@@ -178,16 +187,16 @@ def _read_on(db: sqlite3.Connection, course: _Course) -> list[Record]:
     """Read up to STEP rows, or to the next damaged place and over it."""
     found: list[Any] = []
     try:
-        for row in db.execute(_ROWS, (course.after + 1, STEP)):
+        for row in db.execute(_ROWS, (course.everything, course.after + 1, STEP)):
             found.append(row)  # noqa: PERF402 (what came before an error stays)
         course.done = len(found) < STEP
     except sqlite3.DatabaseError as error:
         _judge(error)
         # A cursor is one row ahead, and what it then meets costs the row before.
         behind = found[-1][0] if found else course.after
-        one = _peek(db, behind + 1)
+        one = _peek(db, course, behind + 1)
         if one is None:
-            beyond = _pass_over(db, behind)
+            beyond = _pass_over(db, course, behind)
             course.done, course.after = beyond is None, beyond or behind
         found += one or ()
     course.after = max([course.after, *(row[0] for row in found[-1:])])
@@ -200,26 +209,26 @@ def _judge(error: sqlite3.DatabaseError) -> None:
         raise error
 
 
-def _pass_over(db: sqlite3.Connection, after: int) -> int | None:
+def _pass_over(db: sqlite3.Connection, course: _Course, after: int) -> int | None:
     """The first position behind `after` from which can be read on; None where there is none."""
     low, high = 0, 1
-    while _peek(db, after + high + 1) is None:
+    while _peek(db, course, after + high + 1) is None:
         low, high = high, high * 2
         if high > _END:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        if _peek(db, after + middle + 1) is None:
+        if _peek(db, course, after + middle + 1) is None:
             low = middle
         else:
             high = middle
     return after + high
 
 
-def _peek(db: sqlite3.Connection, position: int) -> list[Any] | None:
+def _peek(db: sqlite3.Connection, course: _Course, position: int) -> list[Any] | None:
     """The first row from a position on, if there is one; None where it cannot be read."""
     try:
-        return db.execute(_ROWS, (position, 1)).fetchall()
+        return db.execute(_ROWS, (course.everything, position, 1)).fetchall()
     except sqlite3.DatabaseError as error:
         _judge(error)
         return None

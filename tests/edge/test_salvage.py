@@ -240,6 +240,39 @@ def _crash(_folder: Path) -> None:
     raise KeyboardInterrupt
 
 
+# -- a new ledger -------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("readable", [True, False])
+def test_damage_while_a_new_ledger_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    """What was receipted by another ledger comes, too."""
+    monkeypatch.setattr("edge.outbox.outbox._SETTLE_STEP", 100)
+    path, ledger = tmp_path / "outbox.sqlite", Ledger("two")
+    old = fill(path)
+    outbox = make_outbox(path)
+    everything = EpochReceipt(epoch=old, watermark=FRAMES, upto=FRAMES)
+    outbox.run([partial(outbox.obey, make_receipt(everything))])
+    keep_house(outbox)
+    outbox.run([partial(outbox.obey, make_receipt(ledger="two"))])
+    assert upheaval.is_resending(outbox._shelf)
+    outbox.close()
+    lost = ruin(path, payload(1000))
+    if not readable:
+        ruin(path, b"machine_id")
+    outbox = make_outbox(path)
+    keep_house(outbox)
+    read_all(outbox)
+    assert outbox.fact("ledger") == ("two" if readable else None)
+    keep_house(outbox)
+    assert len(frames(outbox)) == FRAMES - lost
+    drain(outbox, ledger)
+    assert settled_of(ledger, old) == list(range(1, max(settled_of(ledger, old)) + 1))
+    outbox.close()
+
+
 # -- the number of the word gone ----------------------------------------------
 
 
