@@ -20,7 +20,7 @@ from edge.outbox.adoption import adopt
 from edge.outbox.bounds import Bounds
 from edge.outbox.room import STEP, Evenness, give_up, let_go, make_room, shed_old
 from edge.outbox.rows import straighten
-from edge.outbox.salvage import make_way, plan, salvage, salvage_at_once
+from edge.outbox.salvage import find_handed, make_way, plan, salvage, salvage_at_once
 from edge.outbox.schema import MEMORY
 from edge.outbox.shelf import Shelf
 from edge.record import Arrival, Record
@@ -177,7 +177,7 @@ class Outbox:
             raise
         for boot, offset in shelf.boots().items():
             self._dating.offsets.setdefault(boot, offset)
-        for _, name, last in shelf.epochs():
+        for name, last in find_handed(shelf).items():
             self.handed.setdefault(name, last)
         return shelf
 
@@ -206,7 +206,7 @@ class Outbox:
         self._disk = self._attach()
         self.generation += 1
         _log.error("outbox_damaged", moved_to=str(moved_to), epoch=self._disk.epoch)
-        salvage_at_once(self._path, self._disk, self.bounds, self._voice())
+        salvage_at_once(self._path, self._disk, self.bounds, self._voice(), self.handed)
 
     def _recover(self) -> None:
         """Bring the volatile epoch to the disk, if it takes again."""
@@ -376,7 +376,7 @@ class Outbox:
         lost = self.declare_damaged(shelf.unreadable)
         shelf.unreadable.clear()
         found = straighten(shelf.db)
-        brought = salvage(self._path, shelf, self.bounds, self._voice())
+        brought = salvage(self._path, shelf, self.bounds, self._voice(), self.handed)
         if found or (self._bringing and not brought):
             self.generation += 1  # what was brought lies before what was read
         self._bringing = brought > 0

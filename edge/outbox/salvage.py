@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -47,6 +47,8 @@ _FOR_NOW: Final = frozenset(
 )
 """Errors that say nothing of the file."""
 _log = log.logger()
+Handed = Mapping[Epoch, int]
+"""Of each epoch, the highest number that anybody can know of."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,9 +132,9 @@ def _keep(into: Shelf, file: Path, course: _Course) -> None:
     into.keep(_COURSE + file.name, json.dumps(asdict(course), separators=(",", ":")))
 
 
-def salvage(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> int:
+def salvage(path: Path, into: Shelf, bounds: Bounds, voice: Voice, handed: Handed) -> int:
     """Bring some records of the oldest damaged file that is not done; 0 where there is none, or no
-    room yet.
+    room yet. No number that was `handed` to a broker is given again.
     """
     files = plan(path, into)
     for file in files:
@@ -141,21 +143,21 @@ def salvage(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> int:
             used, limit = measure(into, bounds)
             if used > limit * HELD_SHARE:
                 return 0
-            return _advance(file, course, into, voice)
+            return _advance(file, course, into, voice, handed)
     with suppress(OSError):
         for old in aside.clear(files):
             _log.warning("damaged_file_deleted", path=str(old))
     return 0
 
 
-def salvage_at_once(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> None:
+def salvage_at_once(path: Path, into: Shelf, bounds: Bounds, voice: Voice, handed: Handed) -> None:
     """Bring what can be brought in a moment, each step by a transaction; the rest comes later."""
     give_up = time.monotonic() + _MOMENT_S
     more = 1
     while more and time.monotonic() < give_up:
         into.begin()
         try:
-            more = salvage(path, into, bounds, voice)
+            more = salvage(path, into, bounds, voice, handed)
             into.commit()
         except sqlite3.DatabaseError as error:
             into.rollback()
@@ -163,11 +165,11 @@ def salvage_at_once(path: Path, into: Shelf, bounds: Bounds, voice: Voice) -> No
             return
 
 
-def _advance(file: Path, course: _Course, into: Shelf, voice: Voice) -> int:
+def _advance(file: Path, course: _Course, into: Shelf, voice: Voice, handed: Handed) -> int:
     try:
         with closing(schema.connect(file, read_only=True)) as db:
             records = _read_on(db, course)
-            ends = _read_ends(db) if course.done else []
+            ends = _read_ends(db, handed) if course.done else []
     except sqlite3.DatabaseError as error:
         _log.warning("salvage_postponed", path=str(file), error=str(error))
         return 0
@@ -234,9 +236,9 @@ def _peek(db: sqlite3.Connection, course: _Course, position: int) -> list[Any] |
         return None
 
 
-def _read_ends(db: sqlite3.Connection) -> list[tuple[Epoch, int]]:
-    """Every epoch and its last number, as far as can be read: by the records, and by their index,
-    which lies elsewhere in the file.
+def _read_ends(db: sqlite3.Connection, handed: Handed) -> list[tuple[Epoch, int]]:
+    """Every epoch and its last number, as far as is known or can be read: by the records, and by
+    their index, which lies elsewhere in the file.
     """
     ends: list[tuple[Epoch, int]] = []
     for row, name, last in _query(db, "SELECT id, epoch, last_seq FROM epoch ORDER BY id"):
@@ -249,7 +251,8 @@ def _read_ends(db: sqlite3.Connection) -> list[tuple[Epoch, int]]:
                 row,
             ),
         )
-        ends.append((Epoch(name), max([last, *(end for (end,) in lasts if end)])))
+        known = handed.get(name, 0)
+        ends.append((Epoch(name), max([last, known, *(end for (end,) in lasts if end)])))
     return ends
 
 
@@ -321,10 +324,9 @@ def make_way(into: Shelf, entry: EpochReceipt, voice: Voice, handed: int) -> boo
     or settles such a word before it was handed to a broker: it took numbers that records have,
     which are then declared gone where nobody has them. Whether it was so.
     """
-    made = into.fact(_MADE + entry.epoch)
-    if made is None:
+    first = _read_made(into, entry.epoch)
+    if first is None:
         return False
-    first = int(made)
     row, last = _find_epoch(into, entry.epoch)
     if not (entry.upto > last or entry.upto >= first > handed):
         return False
@@ -334,3 +336,26 @@ def make_way(into: Shelf, entry: EpochReceipt, voice: Voice, handed: int) -> boo
     lost = [(max(low, first), high) for low, high in entry.missing if high >= first]
     declare_gone(into, (row, entry.epoch, last), lost, "damaged", voice)
     return True
+
+
+def find_handed(shelf: Shelf) -> dict[Epoch, int]:
+    """The highest number of each epoch that a process before this may have handed to a broker.
+
+    A word of ours that waits counts as not handed: should it have been, it is said twice.
+    """
+    handed = {name: last for _, name, last in shelf.epochs()}
+    for row, name, _ in shelf.epochs():
+        if (first := _read_made(shelf, name)) is not None:
+            (waiting,) = shelf.db.execute(
+                "SELECT min(seq) FROM record"
+                " WHERE settled_at IS NULL AND epoch = ? AND seq BETWEEN ? AND ?",
+                (row, first, _END),
+            ).fetchone()
+            handed[name] = waiting - 1 if waiting else handed[name]
+    return handed
+
+
+def _read_made(shelf: Shelf, epoch: Epoch) -> int | None:
+    """The first number of an epoch that `_account` gave; None where it cannot be read, either."""
+    made = shelf.fact(_MADE + epoch) or ""
+    return int(made) if made.isdecimal() else None

@@ -96,7 +96,7 @@ def test_a_process_that_ends_again_and_again_loses_nothing_more(tmp_path: Path, 
             outbox.run([outbox.prune])
         shelf = outbox._shelf
         shelf.begin()
-        salvage.salvage(path, shelf, BOUNDS, outbox._voice())
+        salvage.salvage(path, shelf, BOUNDS, outbox._voice(), {})
         shelf.db.execute("ROLLBACK")  # as the next process finds it
         outbox.close()
     outbox = make_outbox(path)
@@ -291,6 +291,30 @@ def test_the_word_gone_takes_no_number_that_the_index_knows(tmp_path: Path) -> N
     outbox.close()
 
 
+def test_the_word_gone_takes_no_number_that_was_sent(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    old = fill(path)
+    outbox = make_outbox(path)
+    lost = ruin(path, payload(FRAMES))
+    hide_index(path)
+    outbox.handed[old] = FRAMES - 1
+    outbox._drop_disk()
+    read_all(outbox)
+    keep_house(outbox)
+    assert words(outbox, old) == {
+        FRAMES: ("released", [[1, FRAMES - lost]]),
+        FRAMES + 1: ("damaged", [[FRAMES - lost + 1, FRAMES - 1]]),
+    }
+    outbox.close()
+
+
+def hide_index(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("DELETE FROM sqlite_master WHERE name = 'record_open'")
+        db.commit()
+
+
 @pytest.fixture
 def told(tmp_path: Path) -> Iterator[tuple[Outbox, Epoch, int]]:
     """An outbox that said of an epoch that it is gone, as if its end could not be read at all; the
@@ -299,10 +323,7 @@ def told(tmp_path: Path) -> Iterator[tuple[Outbox, Epoch, int]]:
     path = tmp_path / "outbox.sqlite"
     old = fill(path)
     lost = ruin(path, payload(FRAMES))
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA writable_schema = ON")
-        db.execute("DELETE FROM sqlite_master WHERE name = 'record_open'")
-        db.commit()
+    hide_index(path)
     outbox = make_outbox(path)
     read_all(outbox)
     keep_house(outbox)
@@ -340,6 +361,27 @@ def test_a_word_that_was_not_sent_is_not_settled(told: tuple[Outbox, Epoch, int]
     receipt = EpochReceipt(epoch=old, watermark=last + 2, upto=last + 2)
     outbox.run([partial(outbox.obey, make_receipt(receipt))])
     assert not words(outbox, old)
+
+
+def test_nor_is_one_after_a_restart(told: tuple[Outbox, Epoch, int]) -> None:
+    first, old, last = told
+    path = first._path
+    first.close()
+    outbox = make_outbox(path)
+    receipt = EpochReceipt(epoch=old, watermark=last + 1, upto=last + 1)
+    for _ in range(2):
+        outbox.run([partial(outbox.obey, make_receipt(receipt))])
+        assert list(words(outbox, old)) == [last + 2]
+    outbox.handed[old] = last + 2
+    receipt = EpochReceipt(epoch=old, watermark=last + 2, upto=last + 2)
+    outbox.run([partial(outbox.obey, make_receipt(receipt))])
+    assert not words(outbox, old)
+    outbox.close()
+    outbox = make_outbox(path)
+    outbox.run([partial(outbox.obey, make_receipt(receipt))])
+    assert not words(outbox, old)
+    assert (old, last + 2) in [(name, end) for _, name, end in outbox._shelf.epochs()]
+    outbox.close()
 
 
 # -- single rows --------------------------------------------------------------
