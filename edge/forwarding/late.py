@@ -56,6 +56,7 @@ class Late:
         self._dating, self._clock, self._is_known = dating, clock, is_known
         self._busy = False
         self._damaged = writer.outbox.damaged
+        self._bringing = writer.outbox.bringing
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -130,6 +131,7 @@ class Late:
     async def feed(self) -> None:
         """Send what the outbox holds and is not on its way, priority first."""
         self._look_at_bound()
+        self._look_at_brought()
         for priority, line in list(self._lines.items()):
             await self._feed(line, priority=priority)
         await self._give_up()
@@ -141,6 +143,14 @@ class Late:
             passed, self._passed, self.too_large = self._passed, {}, 0
             for priority, position in passed.items():
                 self.look_again(priority=priority, position=position)
+
+    def _look_at_brought(self) -> None:
+        """Find calls that were brought from a damaged file; they lie before what was read, and do
+        not wait for the rest of it.
+        """
+        former, self._bringing = self._bringing, self._writer.outbox.bringing
+        if self._bringing != former:
+            self.look_again(priority=True, position=1)
 
     async def _give_up(self) -> None:
         """Have it said that what cannot be sent is gone, and find what the outbox says of that."""

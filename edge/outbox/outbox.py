@@ -75,7 +75,6 @@ class Outbox:
         self._retry_at = 0.0
         self._shed_at = 0.0
         self._said: dict[Epoch, EpochReceipt] = {}
-        self._bringing = False
         self.generation = 0
         """Grows whenever records got other numbers, or settled ones became unsettled."""
         self.present = Epoch("")
@@ -84,6 +83,8 @@ class Outbox:
         """Records that were shed since the start; other threads may read it."""
         self.damaged = 0
         """Records that could not be read, since the start; other threads may read it."""
+        self.bringing = 0
+        """Grows while a damaged file is read, and is 0 at its end; other threads may read it."""
         self.shedding = False
         """Whether records were shed in the last hour."""
         self.handed: dict[Epoch, int] = {}
@@ -377,9 +378,9 @@ class Outbox:
         shelf.unreadable.clear()
         found = straighten(shelf.db)
         brought = salvage(self._path, shelf, self.bounds, self._voice(), self.handed)
-        if found or (self._bringing and not brought):
+        if found or (self.bringing and not brought):
             self.generation += 1  # what was brought lies before what was read
-        self._bringing = brought > 0
+        self.bringing = self.bringing + brought if brought else 0
         return lost + found + brought
 
     def count(self) -> Counts:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ import pytest
 from edge.outbox import aside, salvage, upheaval
 from edge.outbox.outbox import Outbox
 from edge.outbox.schema import LOG_SIZE
+from edge.record import Record
 from khaen.clock import ManualClock
 from khaen.ids import Epoch
 from khaen.receipt import EpochReceipt
@@ -24,6 +25,7 @@ from khaen.uplink import Kind
 from tests.edge.agent import REPOSITORY
 from tests.edge.disk import full_disk
 from tests.edge.fixtures import BOUNDS, START, make_arrival, make_outbox, make_receipt
+from tests.edge.test_forwarder import bench
 from tests.edge.test_outbox import Ledger, drain, payload_of, read_all, settled_of
 from tests.edge.test_refusing_disk import RETRY_S, is_volatile
 
@@ -271,6 +273,37 @@ def test_damage_while_a_new_ledger_is_told(
     drain(outbox, ledger)
     assert settled_of(ledger, old) == list(range(1, max(settled_of(ledger, old)) + 1))
     outbox.close()
+
+
+# -- calls --------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_a_call_that_was_brought_does_not_wait_for_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = make_outbox(path)
+    calls = {150, 250}
+    arrivals = [make_arrival(payload(n), priority=n in calls) for n in range(1, FRAMES + 1)]
+    outbox.run([partial(outbox.append, arrivals)])
+    outbox.close()
+    ruin(path, payload(1000))
+    async with bench(tmp_path) as b:
+        outbox = b.writer.outbox
+        await b.writer.submit(partial(outbox.page, priority=False, after=900, limit=200))
+        b.forwarder.connect()
+        await b.pass_time(1)
+        for brought in (0, 1, 2):
+            while len(await b.writer.submit(calls_of(outbox))) < brought:
+                await b.writer.submit(outbox.prune)
+            await b.pass_time(1)
+            assert [heard.payload for _, heard, _ in b.link.sent] == [
+                payload(n) for n in sorted(calls)[:brought]
+            ]
+        assert await b.writer.submit(outbox.prune), "most of the file is still to be read"
+
+
+def calls_of(outbox: Outbox) -> Callable[[], list[Record]]:
+    return partial(outbox.page, priority=True, after=0, limit=10)
 
 
 # -- the number of the word gone ----------------------------------------------
