@@ -71,9 +71,7 @@ class Outbox:
         """How much it may keep; whoever changes it does so between transactions."""
         self._disk: Shelf | None = None
         self._memory: Shelf | None = None
-        self._evenness = Evenness()
-        self._retry_at = 0.0
-        self._shed_at = 0.0
+        self._evenness, self._retry_at, self._shed_at = Evenness(), 0.0, 0.0
         self._said: dict[Epoch, EpochReceipt] = {}
         self.generation = 0
         """Grows whenever records got other numbers, or settled ones became unsettled."""
@@ -91,7 +89,10 @@ class Outbox:
         """Of each epoch, the highest number that anybody can know of: the last that was found when
         its file was opened, or that was handed to a broker since (as the forwarder notes here).
         """
-        self.run([self.count])
+        try:
+            self.run([self.count])
+        except (TypeError, ValueError) as error:  # a card changed what no checksum guards
+            self._endure(schema.name_damage(str(error)))
 
     # -- transactions -------------------------------------------------------
 
@@ -360,9 +361,12 @@ class Outbox:
         moved, shed = self._make_room()
         if self._dating.synced() and not moved + shed:
             now = to_micros(self._clock.now())
-            moved = let_go(self._shelf, now - _micros(self.bounds.hold_s), to_micros(FLOOR), now)
+            held, oldest = (
+                now - round(age * 1_000_000) for age in (self.bounds.hold_s, self.bounds.max_age_s)
+            )
+            moved = let_go(self._shelf, held, to_micros(FLOOR), now)
             if self._evenness.lasts(now, self._clock.monotonic()):
-                shed = shed_old(self._shelf, now - _micros(self.bounds.max_age_s), self._voice())
+                shed = shed_old(self._shelf, oldest, self._voice())
         self._tell_shed(shed)
         if self.shedding and self._clock.monotonic() - self._shed_at >= _CALM_S:
             self.shedding = False
@@ -394,7 +398,3 @@ class Outbox:
                     counts, backlog=counts.backlog + other.backlog, held=counts.held + other.held
                 )
         return counts
-
-
-def _micros(seconds: float) -> int:
-    return round(seconds * 1_000_000)

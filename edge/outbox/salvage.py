@@ -251,8 +251,9 @@ def _read_ends(db: sqlite3.Connection, handed: Handed) -> list[tuple[Epoch, int]
                 row,
             ),
         )
-        known = handed.get(name, 0)
-        ends.append((Epoch(name), max([last, known, *(end for (end,) in lasts if end)])))
+        said = (last, *(end for (end,) in lasts))
+        numbers = (number for number in said if isinstance(number, int))
+        ends.append((Epoch(name), max(handed.get(name, 0), *numbers, 0)))
     return ends
 
 

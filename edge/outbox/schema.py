@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 MEMORY: Final = Path(":memory:")
 LOG_SIZE: Final = 4 << 20
@@ -46,6 +46,16 @@ CREATE INDEX IF NOT EXISTS record_settled
 """
 
 
+class _Connection(sqlite3.Connection):
+    """Python cannot raise what SQLite says of a damaged schema where that is no UTF-8."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, parameters)
+        except UnicodeDecodeError as error:
+            raise name_damage("the schema is damaged") from error
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open a file, and make its tables where they are missing. Raises sqlite3.Error.
 
@@ -61,6 +71,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         isolation_level=None,
         timeout=_BUSY_S,
         check_same_thread=False,
+        factory=_Connection,
     )
     db.text_factory = _read_text
     try:
@@ -90,7 +101,10 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 def tells_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether the error says that the file is damaged, rather than that the disk refuses."""
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    # A name of ours that is not there: the card changed a letter of the schema.
+    lacks = any(words in str(error) for words in ("no such ", "has no column"))
+    return code in _DAMAGED or (code == sqlite3.SQLITE_ERROR and lacks)
 
 
 def check(db: sqlite3.Connection) -> None:
@@ -107,6 +121,14 @@ def check(db: sqlite3.Connection) -> None:
         db.set_progress_handler(None, 0)
     if verdict != "ok":
         raise name_damage(verdict)
+
+
+def read_one(db: sqlite3.Connection, query: str, *values: Any) -> Any:
+    """The row that must be there. Raises sqlite3.DatabaseError, as of damage, where it is not."""
+    row = db.execute(query, values).fetchone()
+    if row is None:
+        raise name_damage("a row is gone")
+    return row
 
 
 def name_damage(verdict: str) -> sqlite3.DatabaseError:

@@ -256,7 +256,7 @@ class Shelf:
 
     def append_to(self, row: int, last_seq: int, arrival: Arrival) -> None:
         """Store one more number of any epoch, behind its last."""
-        name = self.db.execute("SELECT epoch FROM epoch WHERE id = ?", (row,)).fetchone()[0]
+        name = schema.read_one(self.db, "SELECT epoch FROM epoch WHERE id = ?", row)[0]
         number = Number(epoch=Epoch(name), seq=last_seq + 1)
         self.insert([self._place(arrival, number)], row)
         self.db.execute("UPDATE epoch SET last_seq = ? WHERE id = ?", (last_seq + 1, row))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -550,3 +551,25 @@ def test_records_get_other_numbers_where_the_aim_cannot_be_read(
     assert settled_of(ledger, outbox.present) == list(range(1, 51))
     assert settled_of(ledger, old) == list(range(1, 52))
     outbox.close()
+
+
+def test_no_flipped_bit_ends_it(tmp_path: Path) -> None:
+    """Wherever a card changes bits, schema and facts included: what is heard next is kept."""
+    made = tmp_path / "made"
+    made.mkdir()
+    fill(made / "outbox.sqlite", 40)
+    whole = (made / "outbox.sqlite").read_bytes()
+    spots = [at for at, byte in enumerate(whole) if byte not in (0, ord("x"))]
+    chance = random.Random("flips")
+    for number in range(150):
+        path = tmp_path / str(number) / "outbox.sqlite"
+        path.parent.mkdir()
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 3))):
+            data[chance.choice(spots)] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        outbox = make_outbox(path)
+        outbox.run([outbox.prune])
+        (stored,) = outbox.run([partial(outbox.append, [make_arrival()])])
+        assert stored.durable, number
+        outbox.close()
