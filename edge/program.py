@@ -249,9 +249,7 @@ def check(settings: EdgeSettings) -> None:
     """Read what the connections need, as long as it can be said. Raises SettingsError."""
     beside = settings.network_server
     for broker in (*(own.mqtt for own in settings.of_each()), *((beside,) if beside else ())):
-        broker.password()
-        if broker.ca_file is not None:
-            broker.tls()
+        broker.check_files()
 
 
 Live = Callable[[Program, asyncio.Event], Awaitable[None]]

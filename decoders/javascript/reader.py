@@ -11,11 +11,10 @@ from decoders.javascript import path as paths
 from decoders.javascript.codec import Outcome
 from decoders.javascript.mapping import EventEntry, Mapping, MeasuredAt, ReadingEntry, Scalar
 from decoders.javascript.path import Path
+from decoders.layout import OLDEST_CLOCK
 from khaen.clock import parse_time
 from khaen.reading import Decoded, Event, Quality, Reading, Warn
 
-OLDEST_CLOCK = datetime(2015, 1, 1, tzinfo=UTC)
-"""A device's time before this is a clock that was never set."""
 _NUMBER = re.compile(r"\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
 _LONGEST = 40
 _SECONDS = {"s": 1, "ms": 1000}

@@ -50,9 +50,7 @@ def _check_connection(section: str, mqtt: MqttSettings, clock: Clock) -> Iterato
     if not mqtt.host or set(mqtt.host) & set("/ "):
         yield Finding(text=f"{section}.host: {mqtt.host!r} is no host: only its name or address")
     try:
-        mqtt.password()
-        if mqtt.ca_file is not None:
-            mqtt.tls()
+        mqtt.check_files()
     except SettingsError as error:
         yield Finding(text=str(error))
         return

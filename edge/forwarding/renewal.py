@@ -70,9 +70,7 @@ class Renewal:
 
     def _try(self) -> None:
         """Raises SettingsError, naming the file, where the files cannot be used."""
-        self._settings.password()
-        if self._settings.ca_file is not None:
-            self._settings.tls()
+        self._settings.check_files()
         if (file := self._settings.cert_file) is not None:
             try:
                 ends = certificates.read(file).ends

@@ -57,6 +57,12 @@ class MqttSettings(BaseModel):
         named = (self.password_file, self.ca_file, self.cert_file, self.key_file)
         return tuple(file for file in named if file is not None)
 
+    def check_files(self) -> None:
+        """Read all that a connection is made with. Raises SettingsError naming the file."""
+        self.password()
+        if self.ca_file is not None:
+            self.tls()
+
     def password(self) -> str | None:
         """The password, read afresh. Raises SettingsError naming the file."""
         if self.password_file is None:
